@@ -1,0 +1,5 @@
+//! The `landfall` program: a door to [`landfall::cli`].
+
+fn main() -> std::process::ExitCode {
+    landfall::cli::run()
+}

@@ -1,0 +1,307 @@
+//! What was seen, what was not, and why.
+//!
+//! Nothing is skipped silently: what cannot be used is counted by reason, and the reasons add up. For a capture,
+//! packets read = packets in flows + packets skipped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::flow::{InputId, Timestamp};
+
+/// How many, and how many octets they held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Count {
+    /// How many packets, lines or records.
+    pub count: u64,
+    /// Their octets, as the source counts them.
+    pub octets: u64,
+}
+
+impl Count {
+    /// Counts one more.
+    pub fn add(&mut self, octets: u64) {
+        self.count += 1;
+        self.octets = self.octets.saturating_add(octets);
+    }
+
+    /// Adds another count.
+    pub fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.octets = self.octets.saturating_add(other.octets);
+    }
+}
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $item:ident = $code:literal, $sentence:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$item_doc])* #[serde(rename = $code)] $item,)*
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$item),*];
+
+            /// The stable code, as in the JSON report.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$item => $code,)* }
+            }
+
+            /// What happened, in a sentence for the report.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$item => $sentence,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a packet, line or record is in no flow.
+    Skip {
+        /// ARP, spanning tree and the like.
+        NotIp = "not-ip", "link-layer traffic that is not IP (ARP, spanning tree and the like)";
+        /// A link type that is not dissected.
+        UnknownLinkType = "unknown-link-type", "frames of a link type that is not read";
+        /// MPLS, PPPoE and other shims that can carry IP.
+        Encapsulated = "encapsulated", "frames whose encapsulation can carry IP and is not read";
+        /// The capture ends before the IP header does.
+        CutHeader = "cut-header", "frames cut before the end of the link or IP header";
+        /// The IP header contradicts itself.
+        BadHeader = "bad-header", "frames whose IP header is malformed";
+        /// A frame of zero octets.
+        EmptyFrame = "empty-frame", "frames of no octets";
+        /// A pcapng block or pcap record that contradicts itself and was stepped over.
+        BadBlock = "bad-block", "capture blocks that are malformed";
+        /// A line that does not parse.
+        MalformedLine = "malformed-line", "lines that are not a record of the format";
+        /// A line that is longer than is read.
+        LongLine = "long-line", "lines longer than the limit";
+        /// A log record that says that there was no traffic.
+        NoData = "no-data", "records that say that there was no traffic (NODATA)";
+        /// A log record that says that records are missing.
+        SkipData = "skip-data", "records that say that the flow log service lost records (SKIPDATA)";
+        /// A record without addresses.
+        NoAddress = "no-address", "records without addresses";
+    }
+}
+
+impl Skip {
+    /// Whether traffic that a policy speaks of can hide behind this reason: then the audit is incomplete.
+    pub const fn hides_traffic(self) -> bool {
+        !matches!(self, Self::NotIp | Self::NoData | Self::EmptyFrame)
+    }
+}
+
+reasons! {
+    /// What limits the evidence of records that are in flows all the same.
+    Caveat {
+        /// Ports are unknown because the capture was cut.
+        CutTransport = "cut-transport", "packets cut before their ports: counted in flows without ports";
+        /// A fragment after the first.
+        FragmentWithoutPorts = "fragment-without-ports", "later fragments: counted in flows without ports";
+        /// The capture holds less than was on the wire. Octets come from the IP header and are whole.
+        Snapped = "snapped", "packets captured in part: octets come from the IP header, names may be missing";
+        /// The packet is shorter than its own header says.
+        ShortPacket = "short-packet", "packets shorter than their IP header says: octets as the header says";
+        /// IP length zero: segmentation was left to the network card.
+        OffloadedLength = "offloaded-length", "packets without a length in the IP header (segmentation offload): octets as captured";
+        /// Time stamps that go backwards.
+        ClockBackwards = "clock-backwards", "packets with an earlier time than the packet before";
+        /// Packets without a time.
+        NoTime = "no-time", "packets without a time stamp";
+        /// The flow table was full.
+        Evicted = "evicted", "flows cut because the flow table was full";
+        /// No first packet was seen.
+        InitiatorGuessed = "initiator-guessed", "flows whose beginning was not seen: who opened them is told from ports, or unknown";
+        /// The source counts no payload.
+        PayloadEstimated = "payload-estimated", "flows without a payload count: movement is what exceeds the headers";
+        /// The log says that a flow was refused.
+        Rejected = "rejected", "flows refused at the observation point: attempts, nothing moved";
+        /// Unknown fields in a header line.
+        UnknownField = "unknown-field", "fields that are not known and were ignored";
+        /// The local side was taken to be the side that opened the flow.
+        LocalAssumed = "local-assumed", "flows with no end in a local network: the initiator's side was taken as local";
+    }
+}
+
+/// What was lost before we could read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Drops {
+    /// Dropped by the kernel or the capture program for want of buffer (`ps_drop`, pcapng `isb_osdrop`).
+    pub kernel: u64,
+    /// Dropped by the interface (`ps_ifdrop`, pcapng `isb_ifdrop`).
+    pub interface: u64,
+}
+
+/// How many positions are kept with a reason: the first.
+const MAX_POSITIONS: usize = 3;
+
+/// A reason's count and the first places where it was met.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Occurrences {
+    /// How many.
+    #[serde(flatten)]
+    pub total: Count,
+    /// The first frames or lines, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<u64>,
+}
+
+impl Occurrences {
+    fn add(&mut self, position: u64, octets: u64) {
+        self.total.add(octets);
+        self.keep(position);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.total.merge(other.total);
+        for position in &other.positions {
+            self.keep(*position);
+        }
+    }
+
+    fn keep(&mut self, position: u64) {
+        let place = self.positions.partition_point(|kept| *kept <= position);
+        if place < MAX_POSITIONS {
+            self.positions.insert(place, position);
+            self.positions.truncate(MAX_POSITIONS);
+        }
+    }
+}
+
+/// What one input held and what of it could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InputCoverage {
+    /// The path, or the name of the interface.
+    pub name: String,
+    /// The format: `pcap`, `pcapng`, `aws-vpc-flow-logs`, `live`.
+    pub kind: String,
+    /// Packets, lines or records read.
+    pub read: Count,
+    /// Packets in flows, or records used. For captures, their IP octets.
+    pub used: Count,
+    /// The earliest time in the input.
+    pub first: Option<Timestamp>,
+    /// The latest time in the input.
+    pub last: Option<Timestamp>,
+    /// Link types by their number in the registry of the pcap format, with frames.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub link_types: BTreeMap<u32, u64>,
+    /// What was not used, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped: BTreeMap<Skip, Occurrences>,
+    /// What limits the evidence of what was used, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub caveats: BTreeMap<Caveat, Occurrences>,
+    /// Ethernet types, IP versions and fields that were not understood, named once each, at most [`InputCoverage::MAX_NOTES`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub notes: BTreeSet<String>,
+    /// What was lost before the input was written, as the input says; `None` where it does not say.
+    pub drops: Option<Drops>,
+    /// The offset at which the input breaks off in the middle of a record.
+    pub truncated_at: Option<u64>,
+    /// Why reading ended before the end of the input.
+    pub error: Option<String>,
+}
+
+impl InputCoverage {
+    /// The most notes that an input keeps.
+    pub const MAX_NOTES: usize = 16;
+
+    /// Of nothing yet.
+    pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self { name: name.into(), kind: kind.into(), ..Self::default() }
+    }
+
+    /// Counts what is not used. `position` is the frame or line, from one.
+    pub fn skip(&mut self, reason: Skip, position: u64, octets: u64) {
+        self.skipped.entry(reason).or_default().add(position, octets);
+    }
+
+    /// Counts what is used with a limit to its evidence.
+    pub fn caveat(&mut self, reason: Caveat, position: u64, octets: u64) {
+        self.caveats.entry(reason).or_default().add(position, octets);
+    }
+
+    /// Names something that was not understood, once. The smallest few are kept, so that the order means nothing.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.notes.insert(text.into());
+        if self.notes.len() > Self::MAX_NOTES {
+            self.notes.pop_last();
+        }
+    }
+
+    /// Takes note of a time in the input.
+    pub fn saw(&mut self, time: Timestamp) {
+        self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        self.last = Some(self.last.map_or(time, |last| last.max(time)));
+    }
+
+    /// Whether everything that the input held could be judged.
+    pub fn is_complete(&self) -> bool {
+        let drops = self.drops.unwrap_or_default();
+        self.truncated_at.is_none()
+            && self.error.is_none()
+            && drops == Drops::default()
+            && !self.skipped.keys().any(|skip| skip.hides_traffic())
+    }
+
+    /// Adds the coverage of another part of the same input.
+    pub fn merge(&mut self, other: Self) {
+        if self.name.is_empty() {
+            (self.name, self.kind) = (other.name, other.kind);
+        }
+        self.read.merge(other.read);
+        self.used.merge(other.used);
+        for time in [other.first, other.last].into_iter().flatten() {
+            self.saw(time);
+        }
+        for (link_type, frames) in other.link_types {
+            *self.link_types.entry(link_type).or_default() += frames;
+        }
+        for (reason, count) in other.skipped {
+            self.skipped.entry(reason).or_default().merge(&count);
+        }
+        for (reason, count) in other.caveats {
+            self.caveats.entry(reason).or_default().merge(&count);
+        }
+        for note in other.notes {
+            self.note(note);
+        }
+        if let Some(drops) = other.drops {
+            let mine = self.drops.get_or_insert_default();
+            mine.kernel += drops.kernel;
+            mine.interface += drops.interface;
+        }
+        self.truncated_at = self.truncated_at.into_iter().chain(other.truncated_at).min();
+        self.error = self.error.take().into_iter().chain(other.error).min();
+    }
+}
+
+/// What every input held and what could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Coverage {
+    /// The inputs, in the order of the plan.
+    pub inputs: BTreeMap<InputId, InputCoverage>,
+}
+
+impl Coverage {
+    /// The coverage of one input.
+    pub fn of(id: InputId, input: InputCoverage) -> Self {
+        Self { inputs: BTreeMap::from([(id, input)]) }
+    }
+
+    /// Adds other coverage.
+    pub fn merge(&mut self, other: Self) {
+        for (id, input) in other.inputs {
+            self.inputs.entry(id).or_default().merge(input);
+        }
+    }
+
+    /// Whether everything could be judged.
+    pub fn is_complete(&self) -> bool {
+        self.inputs.values().all(InputCoverage::is_complete)
+    }
+}

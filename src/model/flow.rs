@@ -1,0 +1,639 @@
+//! Flow records in the words of RFC 7011, RFC 7012 and RFC 5103.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Nanoseconds since the Unix epoch, as observed: never the time of processing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// Nanoseconds in a second.
+    pub const SECOND: u64 = 1_000_000_000;
+
+    /// A time in whole seconds since the epoch.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(Self::SECOND))
+    }
+
+    /// Midnight UTC at the start of `date`; dates before 1970 are the epoch.
+    pub fn at_midnight(date: Date) -> Self {
+        let zoned = date.to_zoned(jiff::tz::TimeZone::UTC);
+        let secs = zoned.map_or(0, |zoned| zoned.timestamp().as_second());
+        Self::from_secs(u64::try_from(secs).unwrap_or(0))
+    }
+
+    /// The civil date, in UTC.
+    pub fn date(self) -> Date {
+        self.civil().map_or(Date::MAX, |civil| civil.date())
+    }
+
+    /// Nanoseconds from `earlier` to this; zero where the clock went backwards.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    fn civil(self) -> Option<jiff::civil::DateTime> {
+        let stamp = jiff::Timestamp::from_nanosecond(i128::from(self.0)).ok()?;
+        Some(jiff::tz::TimeZone::UTC.to_datetime(stamp))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// ISO 8601 in UTC, with as many digits of a second as are needed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
+            Ok(stamp) => f.pad(&stamp.to_string()),
+            Err(_) => write!(f, "{} ns", self.0),
+        }
+    }
+}
+
+impl std::str::FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        let nanos = text.parse::<jiff::Timestamp>()?.as_nanosecond();
+        Ok(Self(u64::try_from(nanos).unwrap_or(0)))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// An IPv4 or IPv6 address in sixteen octets; IPv4 is kept in its mapped form (RFC 4291 section 2.5.5.2), so that
+/// `::ffff:192.0.2.1` and `192.0.2.1` are one endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Addr([u8; 16]);
+
+impl Addr {
+    const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+    /// From the four octets of an IPv4 header.
+    pub const fn v4(octets: [u8; 4]) -> Self {
+        let [a, b, c, d] = octets;
+        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+    }
+
+    /// From the sixteen octets of an IPv6 header.
+    pub const fn v6(octets: [u8; 16]) -> Self {
+        Self(octets)
+    }
+
+    /// The sixteen octets.
+    pub const fn octets(&self) -> [u8; 16] {
+        self.0
+    }
+
+    /// Whether it is an IPv4 address.
+    pub fn is_v4(&self) -> bool {
+        self.0.starts_with(&Self::MAPPED)
+    }
+
+    /// The IPv4 address as a number.
+    pub fn as_v4(&self) -> Option<u32> {
+        let [.., a, b, c, d] = self.0;
+        self.is_v4().then(|| u32::from_be_bytes([a, b, c, d]))
+    }
+
+    /// The address as a number of 128 bits.
+    pub const fn as_u128(&self) -> u128 {
+        u128::from_be_bytes(self.0)
+    }
+
+    /// What kind of address it is (RFC 6890 and the registries that it names).
+    pub fn scope(&self) -> Scope {
+        match self.to_ip() {
+            IpAddr::V4(ip) => {
+                let [a, b, ..] = ip.octets();
+                if ip.is_multicast() || ip.is_broadcast() || ip.is_loopback() || ip.is_link_local() || a == 0 {
+                    Scope::LocalOnly
+                } else if ip.is_private() || (a == 100 && b & 0xc0 == 64) {
+                    Scope::Private
+                } else {
+                    Scope::Global
+                }
+            }
+            IpAddr::V6(ip) => {
+                if ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local() {
+                    Scope::LocalOnly
+                } else if ip.is_unique_local() {
+                    Scope::Private
+                } else {
+                    Scope::Global
+                }
+            }
+        }
+    }
+
+    /// The standard library's form.
+    pub fn to_ip(self) -> IpAddr {
+        match self.as_v4() {
+            Some(number) => IpAddr::V4(Ipv4Addr::from(number)),
+            None => IpAddr::V6(Ipv6Addr::from(self.0)),
+        }
+    }
+}
+
+impl From<IpAddr> for Addr {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(v4) => Self::v4(v4.octets()),
+            IpAddr::V6(v6) => Self::v6(v6.octets()),
+        }
+    }
+}
+
+impl fmt::Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_ip().fmt(f)
+    }
+}
+
+impl fmt::Debug for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Addr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_ip().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Addr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IpAddr::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// What kind of address an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Multicast, broadcast, loopback, link-local, unspecified: no single machine elsewhere.
+    LocalOnly,
+    /// Private networks (RFC 1918, RFC 4193) and the shared space behind a provider's address translation (RFC 6598).
+    Private,
+    /// Everything else.
+    Global,
+}
+
+/// An IANA protocol number (IE 4, protocolIdentifier).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Protocol(pub u8);
+
+impl Protocol {
+    /// Internet Control Message Protocol, RFC 792.
+    pub const ICMP: Self = Self(1);
+    /// Transmission Control Protocol, RFC 9293.
+    pub const TCP: Self = Self(6);
+    /// User Datagram Protocol, RFC 768.
+    pub const UDP: Self = Self(17);
+    /// ICMP for IPv6, RFC 4443.
+    pub const ICMPV6: Self = Self(58);
+    /// Stream Control Transmission Protocol, RFC 9260.
+    pub const SCTP: Self = Self(132);
+
+    const NAMES: [(u8, &'static str); 19] = [
+        (1, "icmp"),
+        (2, "igmp"),
+        (4, "ipip"),
+        (6, "tcp"),
+        (17, "udp"),
+        (33, "dccp"),
+        (41, "ipv6"),
+        (46, "rsvp"),
+        (47, "gre"),
+        (50, "esp"),
+        (51, "ah"),
+        (58, "icmpv6"),
+        (88, "eigrp"),
+        (89, "ospf"),
+        (97, "etherip"),
+        (103, "pim"),
+        (112, "vrrp"),
+        (115, "l2tp"),
+        (132, "sctp"),
+    ];
+
+    /// The protocol of a name as [`Protocol::fmt`] writes it, or of a number.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let named = Self::NAMES.iter().find(|(_, known)| *known == name).map(|(number, _)| Self(*number));
+        named.or_else(|| name.parse().ok().map(Self))
+    }
+
+    /// Whether the protocol's ports are kept in the flow key.
+    pub fn has_ports(self) -> bool {
+        matches!(self, Self::TCP | Self::UDP | Self::SCTP)
+    }
+}
+
+impl fmt::Display for Protocol {
+    /// The keyword of the IANA registry in lower case, or the number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::NAMES.iter().find(|(number, _)| *number == self.0) {
+            Some((_, name)) => f.pad(name),
+            None => f.pad(&self.0.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What the source and destination of a record stand for (IE 239, RFC 5103 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum BiflowDirection {
+    /// Not known who opened the conversation.
+    Arbitrary = 0,
+    /// The source opened the conversation.
+    Initiator = 1,
+    /// The destination opened the conversation.
+    ReverseInitiator = 2,
+    /// The source is outside a perimeter.
+    Perimeter = 3,
+}
+
+/// Why a flow record ended (IE 136).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum FlowEndReason {
+    /// No packet for the idle timeout, or the source does not say why.
+    IdleTimeout = 1,
+    /// Cut after the active timeout while it went on.
+    ActiveTimeout = 2,
+    /// FIN or RST was seen.
+    EndOfFlow = 3,
+    /// The input ended or metering was stopped.
+    ForcedEnd = 4,
+    /// Evicted because the flow table was full.
+    LackOfResources = 5,
+}
+
+impl FlowEndReason {
+    /// The name of the value in IE 136, in kebab case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::IdleTimeout => "idle-timeout",
+            Self::ActiveTimeout => "active-timeout",
+            Self::EndOfFlow => "end-of-flow",
+            Self::ForcedEnd => "forced-end",
+            Self::LackOfResources => "lack-of-resources",
+        }
+    }
+}
+
+/// What one direction carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// IP octets: the IP header and all that follows, every fragment (IE 1, octetDeltaCount).
+    pub octets: u64,
+    /// Packets (IE 2, packetDeltaCount).
+    pub packets: u64,
+    /// Octets of transport payload; zero where [`FlowFlags::PAYLOAD_UNKNOWN`] is set.
+    pub payload: u64,
+}
+
+impl Counters {
+    /// Adds another count; saturates rather than wraps.
+    pub fn add(&mut self, other: Self) {
+        self.octets = self.octets.saturating_add(other.octets);
+        self.packets = self.packets.saturating_add(other.packets);
+        self.payload = self.payload.saturating_add(other.payload);
+    }
+}
+
+/// Which input a record came from, in the order of the plan: sorted, so that it does not depend on threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InputId(pub u32);
+
+/// Where a record was read, so that an auditor can go and look: an input, and in a capture the number of the flow's first
+/// frame, in a text log the number of the line, both counted from one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Provenance(u64);
+
+impl Provenance {
+    const POSITION_BITS: u32 = 40;
+
+    /// The most inputs that one audit can tell apart.
+    pub const MAX_INPUTS: u32 = 1 << (64 - Self::POSITION_BITS);
+
+    /// A position in an input; positions past 2^40 are kept as 2^40.
+    pub const fn new(input: InputId, position: u64) -> Self {
+        let last = (1 << Self::POSITION_BITS) - 1;
+        let position = if position > last { last } else { position };
+        Self((input.0 as u64) << Self::POSITION_BITS | position)
+    }
+
+    /// The input.
+    pub const fn input(self) -> InputId {
+        InputId((self.0 >> Self::POSITION_BITS) as u32)
+    }
+
+    /// The frame or line, counted from one.
+    pub const fn position(self) -> u64 {
+        self.0 & ((1 << Self::POSITION_BITS) - 1)
+    }
+}
+
+impl fmt::Debug for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.input().0, self.position())
+    }
+}
+
+/// What else is known of a flow record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FlowFlags(pub u8);
+
+impl FlowFlags {
+    /// The source carries no payload octets: movement is told from IP octets ([`FlowRecord::moved`]).
+    pub const PAYLOAD_UNKNOWN: Self = Self(1);
+    /// The source reports each direction in a record of its own: an empty reverse says nothing.
+    pub const ONE_DIRECTION: Self = Self(1 << 1);
+    /// The flow was rejected at the observation point: an attempt, nothing crossed.
+    pub const REJECTED: Self = Self(1 << 2);
+    /// Fragments after the first, whose ports are not known.
+    pub const FRAGMENTS: Self = Self(1 << 3);
+
+    /// Whether all of `other` is set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Sets `other`.
+    pub const fn set(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// A name in the [`Batch`] that carries the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameId(NonZeroU32);
+
+/// How a far end was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NameSource {
+    /// Server name indication of a TLS handshake (RFC 6066).
+    Sni,
+    /// Server name indication in a QUIC Initial packet (RFC 9001).
+    Quic,
+    /// An answer of the domain name system that the client had received.
+    Dns,
+    /// The `Host` of an HTTP request.
+    Host,
+}
+
+/// A name and the evidence for it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    /// The name in lower case, without a final dot.
+    pub text: Box<str>,
+    /// How it was seen.
+    pub from: NameSource,
+}
+
+/// A flow record: a biflow (RFC 5103), or a uniflow where the source reports no more.
+///
+/// It stays within two cache lines, and holds nothing that must be freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowRecord {
+    /// Source address: the initiator's where `direction` says so.
+    pub src: Addr,
+    /// Destination address.
+    pub dst: Addr,
+    /// The first packet.
+    pub start: Timestamp,
+    /// The last packet.
+    pub end: Timestamp,
+    /// What the source sent.
+    pub forward: Counters,
+    /// What the destination sent.
+    pub reverse: Counters,
+    /// Where it was read.
+    pub provenance: Provenance,
+    /// Least round-trip time to the source, in microseconds; zero where it was not measured.
+    pub src_rtt_us: u32,
+    /// Least round-trip time to the destination, in microseconds; zero where it was not measured.
+    pub dst_rtt_us: u32,
+    /// One packet in this many was sampled; one where all were seen (IE 34).
+    pub sampling_interval: u32,
+    /// The name by which the destination was asked for.
+    pub name: Option<NameId>,
+    /// Source port, zero where the protocol has none.
+    pub sport: u16,
+    /// Destination port, zero where the protocol has none.
+    pub dport: u16,
+    /// The transport protocol.
+    pub protocol: Protocol,
+    /// Who opened the conversation.
+    pub direction: BiflowDirection,
+    /// Why the record ended.
+    pub end_reason: FlowEndReason,
+    /// What else is known.
+    pub flags: FlowFlags,
+}
+
+const _: () = assert!(size_of::<FlowRecord>() == 128, "a flow record is two cache lines");
+
+impl FlowRecord {
+    /// A record of nothing yet: both directions empty, initiator unknown, all packets seen.
+    pub const fn new(src: Addr, dst: Addr, protocol: Protocol, start: Timestamp, provenance: Provenance) -> Self {
+        Self {
+            src,
+            dst,
+            start,
+            end: start,
+            forward: Counters { octets: 0, packets: 0, payload: 0 },
+            reverse: Counters { octets: 0, packets: 0, payload: 0 },
+            provenance,
+            src_rtt_us: 0,
+            dst_rtt_us: 0,
+            sampling_interval: 1,
+            name: None,
+            sport: 0,
+            dport: 0,
+            protocol,
+            direction: BiflowDirection::Arbitrary,
+            end_reason: FlowEndReason::IdleTimeout,
+            flags: FlowFlags(0),
+        }
+    }
+
+    /// The two directions: what the source sent, and what the destination sent.
+    pub fn uniflows(&self) -> [Uniflow<'_>; 2] {
+        let forward = Uniflow {
+            record: self,
+            from: self.src,
+            to: self.dst,
+            sent: self.forward,
+            to_rtt_us: self.dst_rtt_us,
+            opened: self.opened(true),
+        };
+        let reverse = Uniflow {
+            record: self,
+            from: self.dst,
+            to: self.src,
+            sent: self.reverse,
+            to_rtt_us: self.src_rtt_us,
+            opened: self.opened(false),
+        };
+        [forward, reverse]
+    }
+
+    fn opened(&self, by_source: bool) -> Option<bool> {
+        match self.direction {
+            BiflowDirection::Initiator => Some(by_source),
+            BiflowDirection::ReverseInitiator => Some(!by_source),
+            BiflowDirection::Arbitrary | BiflowDirection::Perimeter => None,
+        }
+    }
+
+    /// Whether payload moved in a direction that carried `sent`.
+    ///
+    /// Where the source counts payload, one octet is enough. Where it counts IP octets alone, payload is what exceeds
+    /// the headers: for UDP and ICMP their fixed headers; for TCP 20 octets with 12 of timestamp option on every packet
+    /// and 8 more for handshake options on the first six (RFC 9293, RFC 7323), so that an unanswered probe is contact
+    /// and a few octets of payload are movement. A rejected flow moved nothing.
+    pub fn moved(&self, sent: Counters) -> bool {
+        if self.flags.has(FlowFlags::REJECTED) {
+            return false;
+        }
+        if !self.flags.has(FlowFlags::PAYLOAD_UNKNOWN) {
+            return sent.payload > 0;
+        }
+        let ip_header: u64 = if self.src.is_v4() { 20 } else { 40 };
+        let headers = match self.protocol {
+            Protocol::TCP => (ip_header + 32).saturating_mul(sent.packets).saturating_add(8 * sent.packets.min(6)),
+            Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6 => (ip_header + 8).saturating_mul(sent.packets),
+            _ => ip_header.saturating_mul(sent.packets),
+        };
+        sent.octets > headers
+    }
+}
+
+/// One direction of a biflow: who sent how much to whom (RFC 5103). This is what a policy judges.
+#[derive(Clone, Copy, Debug)]
+pub struct Uniflow<'a> {
+    /// The record that it is a direction of.
+    pub record: &'a FlowRecord,
+    /// The sender.
+    pub from: Addr,
+    /// The receiver.
+    pub to: Addr,
+    /// What was sent.
+    pub sent: Counters,
+    /// Least round-trip time to the receiver, in microseconds; zero where it was not measured.
+    pub to_rtt_us: u32,
+    /// Whether the sender opened the conversation; `None` where that is not known.
+    pub opened: Option<bool>,
+}
+
+impl Uniflow<'_> {
+    /// Whether payload moved in this direction.
+    pub fn moved(&self) -> bool {
+        self.record.moved(self.sent)
+    }
+}
+
+/// Flow records on their way, with the names that they refer to.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The records.
+    pub records: Vec<FlowRecord>,
+    names: Vec<Name>,
+}
+
+impl Batch {
+    /// Adds a name for records of this batch.
+    pub fn add_name(&mut self, name: Name) -> NameId {
+        self.names.push(name);
+        let count = u32::try_from(self.names.len()).ok().and_then(NonZeroU32::new);
+        NameId(count.unwrap_or(NonZeroU32::MAX))
+    }
+
+    /// The name of a record of this batch.
+    pub fn name(&self, id: NameId) -> Option<&Name> {
+        self.names.get(id.0.get() as usize - 1)
+    }
+
+    /// Empties the batch and keeps its memory.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.names.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(protocol: Protocol) -> FlowRecord {
+        let mut record = FlowRecord::new(
+            Addr::v4([192, 0, 2, 1]),
+            Addr::v4([198, 51, 100, 1]),
+            protocol,
+            Timestamp(0),
+            Provenance::new(InputId(0), 1),
+        );
+        record.flags.set(FlowFlags::PAYLOAD_UNKNOWN);
+        record
+    }
+
+    #[test]
+    fn contact_is_told_from_movement_by_headers() {
+        let sent = |packets, octets| Counters { octets, packets, payload: 0 };
+        let tcp = record(Protocol::TCP);
+        assert!(!tcp.moved(sent(1, 60)), "a SYN with all its options");
+        assert!(!tcp.moved(sent(2, 60 + 52)), "SYN and ACK");
+        assert!(tcp.moved(sent(12, 60 + 10 * 52 + 90)), "38 octets among acknowledgements");
+        let udp = record(Protocol::UDP);
+        assert!(!udp.moved(sent(1, 28)) && udp.moved(sent(1, 29)));
+        let mut rejected = udp;
+        rejected.flags.set(FlowFlags::REJECTED);
+        assert!(!rejected.moved(sent(1, 1000)));
+    }
+
+    #[test]
+    fn provenance_keeps_both_parts() {
+        let provenance = Provenance::new(InputId(Provenance::MAX_INPUTS - 1), (1 << 40) - 1);
+        assert_eq!((provenance.input().0, provenance.position()), (Provenance::MAX_INPUTS - 1, (1 << 40) - 1));
+        assert_eq!(Provenance::new(InputId(7), u64::MAX).input(), InputId(7));
+    }
+
+    #[test]
+    fn times_are_iso_8601() {
+        let time: Timestamp = "2020-03-30T15:00:00.000001Z".parse().unwrap();
+        assert_eq!(time.to_string(), "2020-03-30T15:00:00.000001Z");
+        assert_eq!(Timestamp::at_midnight(jiff::civil::date(2020, 3, 30)).to_string(), "2020-03-30T00:00:00Z");
+        assert_eq!(time.date(), jiff::civil::date(2020, 3, 30));
+    }
+
+    #[test]
+    fn mapped_addresses_are_ipv4() {
+        let ip: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
+        assert_eq!(Addr::from(ip).to_string(), "192.0.2.1");
+        assert!(Addr::v4([0, 0, 0, 0]) < Addr::v4([0, 0, 0, 1]));
+    }
+}

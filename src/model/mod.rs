@@ -1,0 +1,30 @@
+//! The nouns: plain data, no input or output, no clock, no locks.
+//!
+//! [`FlowRecord`] says what was seen, [`Location`] where its far end can be, [`Decision`] what the policy says of it,
+//! [`FindingKey`] and [`Tally`] what an audit keeps, [`Coverage`] what it could not see, and [`Report`] all of it
+//! together, ready to be written in any format.
+
+mod country;
+mod coverage;
+mod finding;
+mod flow;
+mod location;
+mod party;
+mod report;
+
+pub use country::{Country, CountryError, CountrySet};
+pub use coverage::{Caveat, Count, Coverage, Drops, InputCoverage, Occurrences, Skip};
+pub use finding::{
+    AddressSketch, Axis, Contact, Decision, Exchange, Exemplar, FindingKey, InventoryKey, MAX_EXEMPLARS, Opener,
+    PartyId, Reason, RuleId, Severity, Tally, Totals, ZoneId,
+};
+pub use flow::{
+    Addr, Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
+    Protocol, Provenance, Scope, Timestamp, Uniflow,
+};
+pub use location::{Authority, Claim, Location, SourceId, Standing};
+pub use party::Asn;
+pub use report::{
+    Assumption, Endpoint, Evidence, ExampleFlow, Finding, InventoryRow, LocationSource, Outcome, PolicySummary, Report,
+    RuleSummary, SetSummary, Tool, Volume,
+};

@@ -1,0 +1,313 @@
+//! The report: the source of every format.
+//!
+//! Its JSON (`landfall audit --format json`) has a name and a version, [`Report::SCHEMA`] and [`Report::VERSION`]. A later
+//! program can render it again, in any format, without the inputs. Fields are added within a version; a field that
+//! changes its meaning or goes makes a new version. Every list is sorted; the same inputs, policy and gazetteer give the
+//! same bytes.
+
+use serde::{Deserialize, Serialize};
+
+use super::country::CountrySet;
+use super::coverage::InputCoverage;
+use super::finding::{Axis, Contact, Decision, Opener, Severity, Totals};
+use super::flow::{Addr, Counters, NameSource, Timestamp};
+use super::location::{Authority, Standing};
+use super::party::Asn;
+
+/// What an audit came to, and on what grounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// [`Report::SCHEMA`].
+    pub schema: String,
+    /// [`Report::VERSION`].
+    pub version: u32,
+    /// What wrote it.
+    pub tool: Tool,
+    /// When it was written, where the run was asked to say so (`--stamp`).
+    pub stamp: Option<Timestamp>,
+    /// What it came to, in a word.
+    pub outcome: Outcome,
+    /// The first packet of all inputs.
+    pub first: Option<Timestamp>,
+    /// The last packet of all inputs.
+    pub last: Option<Timestamp>,
+    /// The policy; `None` where none was given and only the inventory was taken.
+    pub policy: Option<PolicySummary>,
+    /// How many flows came to which end.
+    pub totals: Totals,
+    /// What the policy forbids or cannot decide, gravest first.
+    pub findings: Vec<Finding>,
+    /// Where the traffic landed, largest first.
+    pub inventory: Vec<InventoryRow>,
+    /// The databases and feeds that locations rest on.
+    pub location_sources: Vec<LocationSource>,
+    /// The digest of everything that locations rest on (SHA-256).
+    pub gazetteer: String,
+    /// Which addresses were taken to be ours.
+    pub local: Assumption,
+    /// What each input held and what of it could not be used, in the order of the inputs.
+    pub inputs: Vec<InputCoverage>,
+    /// What the report cannot show, a sentence each.
+    pub limits: Vec<String>,
+}
+
+impl Report {
+    /// The name of the JSON schema.
+    pub const SCHEMA: &str = "landfall.report";
+    /// The version of the JSON schema.
+    pub const VERSION: u32 = 1;
+}
+
+/// The program that wrote a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// `landfall`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// What an audit came to. The worst that applies, in this order from the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Nothing forbidden, and everything was seen and decided.
+    Clean,
+    /// Nothing forbidden was found, but not everything could be decided.
+    Indeterminate,
+    /// Nothing forbidden was found, but not everything was seen.
+    Incomplete,
+    /// Something forbidden was found.
+    Forbidden,
+}
+
+/// The policy that judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PolicySummary {
+    /// Its identifier.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Its version.
+    pub version: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// SHA-256 of its text.
+    pub digest: String,
+    /// Where it was read, or the flags that made it.
+    pub origin: String,
+    /// What happens to what no rule speaks of: `permit` or `forbid`.
+    pub default: String,
+    /// Its rules.
+    pub rules: Vec<RuleSummary>,
+    /// The sets of the library that it names.
+    pub sets: Vec<SetSummary>,
+}
+
+/// A rule, as far as a reader of the report needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RuleSummary {
+    /// Its identifier.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// `permit` or `forbid`.
+    pub effect: String,
+    /// How grave a finding under it is.
+    pub severity: Severity,
+    /// What it rests on: articles, decisions, contracts.
+    pub basis: Vec<String>,
+    /// Why it is there.
+    pub why: String,
+}
+
+/// A set of the law library that a policy names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SetSummary {
+    /// Its name, without `@`.
+    pub name: String,
+    /// What it is.
+    pub title: String,
+    /// Its members on the days of the flows that were judged.
+    pub members: CountrySet,
+    /// When its facts were last read against their sources.
+    pub reviewed_on: String,
+    /// When they should be read again.
+    pub review_due: String,
+}
+
+/// Octets, packets and payload, as in [`Counters`].
+pub type Volume = Counters;
+
+/// One thing that the policy forbids or cannot decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Finding {
+    /// An identifier that is the same in every report on the same facts: the first 12 hexadecimal digits of a SHA-256
+    /// over what makes the finding one.
+    pub id: String,
+    /// What was decided.
+    pub decision: Decision,
+    /// The rule that decided; `None` for the policy's default.
+    pub rule: Option<String>,
+    /// The rule's title, or a sentence for the default.
+    pub title: String,
+    /// How grave it is.
+    pub severity: Severity,
+    /// What the rule rests on.
+    pub basis: Vec<String>,
+    /// Whether place or control was decided.
+    pub axis: Axis,
+    /// What went which way.
+    pub contact: Contact,
+    /// Who opened the conversation.
+    pub opened_by: Opener,
+    /// Our side.
+    pub zone: String,
+    /// The far end.
+    pub to: Endpoint,
+    /// How many uniflows.
+    pub uniflows: u64,
+    /// What they carried.
+    pub sent: Volume,
+    /// The first packet.
+    pub first: Timestamp,
+    /// The last packet.
+    pub last: Timestamp,
+    /// How many of our addresses, and whether that is exact.
+    pub near_addresses: (u64, bool),
+    /// How many far addresses, and whether that is exact.
+    pub far_addresses: (u64, bool),
+    /// What the location of the far ends rests on, for the addresses of the examples.
+    pub evidence: Vec<Evidence>,
+    /// The earliest flows.
+    pub examples: Vec<ExampleFlow>,
+}
+
+/// A kind of far end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Endpoint {
+    /// Where it can be.
+    pub places: CountrySet,
+    /// What the claims say of each other.
+    pub standing: Standing,
+    /// The autonomous system.
+    pub asn: Option<Asn>,
+    /// The name of the autonomous system's holder.
+    pub organisation: Option<String>,
+    /// The party in the policy.
+    pub party: Option<String>,
+    /// The zone, where the far end is in one.
+    pub zone: Option<String>,
+}
+
+/// What one source says of one address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Evidence {
+    /// The address.
+    pub address: Addr,
+    /// The network that the source speaks of.
+    pub network: String,
+    /// Where the source says it is.
+    pub places: CountrySet,
+    /// The source, by its name in the list of sources.
+    pub source: String,
+    /// How much it counts.
+    pub authority: Authority,
+}
+
+/// A flow that shows a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ExampleFlow {
+    /// The first packet.
+    pub start: Timestamp,
+    /// The last packet.
+    pub end: Timestamp,
+    /// Our address.
+    pub near: Addr,
+    /// Our port.
+    pub near_port: u16,
+    /// The far address.
+    pub far: Addr,
+    /// The far port.
+    pub far_port: u16,
+    /// The transport protocol, by its IANA keyword or number.
+    pub protocol: String,
+    /// The name that the far end was asked for by.
+    pub name: Option<String>,
+    /// How it was named.
+    pub name_from: Option<NameSource>,
+    /// What was sent in the direction that was judged.
+    pub sent: Volume,
+    /// The input.
+    pub input: String,
+    /// The frame or line in it, from one.
+    pub position: u64,
+}
+
+/// A row of the inventory: where traffic landed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InventoryRow {
+    /// Our side.
+    pub zone: String,
+    /// The far end.
+    pub to: Endpoint,
+    /// The worse decision of the two directions; `None` where no policy judged.
+    pub decision: Option<Decision>,
+    /// How many flow records.
+    pub flows: u64,
+    /// What the zone sent.
+    pub sent: Volume,
+    /// What the zone received.
+    pub received: Volume,
+    /// The first packet.
+    pub first: Timestamp,
+    /// The last packet.
+    pub last: Timestamp,
+    /// How many far addresses, and whether that is exact.
+    pub far_addresses: (u64, bool),
+}
+
+/// A database or feed that locations rest on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LocationSource {
+    /// Its name in this report.
+    pub name: String,
+    /// Where it was read: a path, or `embedded`.
+    pub origin: String,
+    /// What kind of source it is: `mmdb country`, `mmdb asn`, `embedded`.
+    pub kind: String,
+    /// How much its claims count.
+    pub authority: Authority,
+    /// Its date.
+    pub as_of: Option<String>,
+    /// SHA-256 of the source.
+    pub digest: String,
+    /// Its licence, where that is known.
+    pub licence: Option<String>,
+    /// The attribution that the licence asks for.
+    pub attribution: Option<String>,
+    /// How many networks it speaks of.
+    pub networks: u64,
+}
+
+/// Which addresses were taken to be ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Assumption {
+    /// The zones of the policy.
+    Zones,
+    /// The networks that the user named with `--local`.
+    Stated(Vec<String>),
+    /// Private and link-local networks; where neither end is in one, the side that opened the flow.
+    Private(Vec<String>),
+}
