@@ -515,7 +515,7 @@ impl FlowRecord {
     /// Where the source counts payload, one octet is enough. Where it counts IP octets alone, payload is what exceeds
     /// the headers: for UDP and ICMP their fixed headers; for TCP 20 octets with 12 of timestamp option on every packet
     /// and 8 more for handshake options on the first six (RFC 9293, RFC 7323), so that an unanswered probe is contact
-    /// and a few octets of payload are movement. A rejected flow moved nothing.
+    /// and payload beyond 48 octets is movement. A rejected flow moved nothing.
     pub fn moved(&self, sent: Counters) -> bool {
         if self.flags.has(FlowFlags::REJECTED) {
             return false;
@@ -607,7 +607,7 @@ mod tests {
         let tcp = record(Protocol::TCP);
         assert!(!tcp.moved(sent(1, 60)), "a SYN with all its options");
         assert!(!tcp.moved(sent(2, 60 + 52)), "SYN and ACK");
-        assert!(tcp.moved(sent(12, 60 + 10 * 52 + 90)), "38 octets among acknowledgements");
+        assert!(tcp.moved(sent(12, 60 + 11 * 52 + 100)), "100 octets among acknowledgements");
         let udp = record(Protocol::UDP);
         assert!(!udp.moved(sent(1, 28)) && udp.moved(sent(1, 29)));
         let mut rejected = udp;
