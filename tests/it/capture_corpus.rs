@@ -112,6 +112,8 @@ enum Exception {
     PseudoHeader,
     /// The file header itself is cut: that is no capture, so we refuse it, where tshark calls it cut short.
     HeaderCut,
+    /// The truth file compared times as floating point numbers; the last time that tshark 4.0.17 prints is this.
+    RoundedTruth(u64),
 }
 
 const EXCEPTIONS: &[(&str, Exception)] = &[
@@ -133,6 +135,7 @@ const EXCEPTIONS: &[(&str, Exception)] = &[
     ("bad/tcpdump/hoobr_juniper3.pcap", Exception::UnknownToTshark(1)),
     ("bad/tcpdump/juniper_es_oobr.pcap", Exception::UnknownToTshark(1)),
     ("bad/tcpdump/juniper_monitor_invalid_cookie_length.pcap", Exception::UnknownToTshark(1)),
+    ("captures/zeek/vntag.pcap", Exception::RoundedTruth(1_342_606_813_729_857_070)),
 ];
 
 impl Exception {
@@ -146,6 +149,7 @@ impl Exception {
                 expected.captured += 4 * expected.packets;
             }
             Self::HeaderCut => expected.end = End::Refused,
+            Self::RoundedTruth(last) => expected.last = Some(*last),
         }
     }
 }
