@@ -1,12 +1,15 @@
 //! The framing of captures, on files made by hand: expected values are those of the drafts, worked out by hand.
 
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 
 use landfall::model::Drops;
 use landfall::source::SourceError;
 use landfall::source::capture::{Capture, CaptureFormat, MAX_RECORD, Next};
 use landfall::source::compression::unwrap;
 use proptest::prelude::*;
+
+use crate::capture_file::Order::{Big, Little};
+use crate::capture_file::{File, gzip, zstd};
 
 /// A frame as it was read, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,103 +76,6 @@ fn error(file: &[u8]) -> String {
     let all = read(file);
     assert!(all.frames.is_empty() && all.bad.is_empty() && all.cut.is_none(), "{all:?}");
     all.error.unwrap()
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    Little,
-    Big,
-}
-use Order::{Big, Little};
-
-/// A file as it is written.
-#[derive(Clone)]
-struct File {
-    order: Order,
-    octets: Vec<u8>,
-}
-
-impl File {
-    fn new(order: Order) -> Self {
-        Self { order, octets: Vec::new() }
-    }
-
-    fn u16(mut self, value: u16) -> Self {
-        match self.order {
-            Little => self.octets.extend(value.to_le_bytes()),
-            Big => self.octets.extend(value.to_be_bytes()),
-        }
-        self
-    }
-
-    fn u32(mut self, value: u32) -> Self {
-        match self.order {
-            Little => self.octets.extend(value.to_le_bytes()),
-            Big => self.octets.extend(value.to_be_bytes()),
-        }
-        self
-    }
-
-    fn u64(self, value: u64) -> Self {
-        let (high, low) = ((value >> 32) as u32, value as u32);
-        match self.order {
-            Little => self.u32(low).u32(high),
-            Big => self.u32(high).u32(low),
-        }
-    }
-
-    fn raw(mut self, octets: &[u8]) -> Self {
-        self.octets.extend(octets);
-        self
-    }
-
-    /// To a multiple of four.
-    fn pad(mut self) -> Self {
-        self.octets.resize(self.octets.len().next_multiple_of(4), 0);
-        self
-    }
-
-    fn pcap(order: Order, magic: u32, version: (u16, u16), network: u32) -> Self {
-        Self::new(order).u32(magic).u16(version.0).u16(version.1).u32(0).u32(0).u32(65535).u32(network)
-    }
-
-    fn record(self, seconds: u32, fraction: u32, octets: &[u8], original: u32) -> Self {
-        self.u32(seconds).u32(fraction).u32(octets.len() as u32).u32(original).raw(octets)
-    }
-
-    fn block(self, kind: u32, body: Self) -> Self {
-        let body = body.pad();
-        let length = body.octets.len() as u32 + 12;
-        self.u32(kind).u32(length).raw(&body.octets).u32(length)
-    }
-
-    fn body(&self) -> Self {
-        Self::new(self.order)
-    }
-
-    fn section(order: Order) -> Self {
-        Self::new(order).more_section()
-    }
-
-    fn more_section(self) -> Self {
-        let body = self.body().u32(0x1a2b_3c4d).u16(1).u16(0).u64(u64::MAX);
-        self.block(0x0a0d_0d0a, body)
-    }
-
-    fn option(self, code: u16, value: &[u8]) -> Self {
-        self.u16(code).u16(value.len() as u16).raw(value).pad()
-    }
-
-    fn interface(self, link: u16, snaplen: u32, options: Self) -> Self {
-        let body = self.body().u16(link).u16(0).u32(snaplen).raw(&options.octets);
-        self.block(1, body)
-    }
-
-    fn enhanced(self, interface: u32, time: u64, octets: &[u8], original: u32) -> Self {
-        let body = self.body().u32(interface).u32((time >> 32) as u32).u32(time as u32);
-        let body = body.u32(octets.len() as u32).u32(original).raw(octets);
-        self.block(6, body)
-    }
 }
 
 fn frame(number: u64, time: u64, link: u32, octets: &[u8], original: u32) -> Frame {
@@ -243,16 +149,16 @@ fn pcap_that_breaks_off_says_where() {
 #[test]
 fn pcap_stops_at_a_length_that_cannot_be() {
     let good = File::pcap(Little, 0xa1b2_c3d4, (2, 4), 1).record(1, 0, b"abcd", 4);
-    let file = good.clone().u32(2).u32(0).u32(262_145).u32(262_145).raw(&[0; 300_000]);
+    let file = good.clone().u32(2).u32(0).u32(262_145).u32(262_145).raw(&vec![0; 300_000]);
     let all = read(&file.octets);
     assert_eq!(all.frames.len(), 1, "what comes before is read");
     let reason = "malformed at octet 44: a packet of 262145 captured octets, where 262144 is the most";
     assert_eq!(all.error.as_deref(), Some(reason));
-    let file = good.u32(2).u32(0).u32(262_144).u32(262_144).raw(&[7; 262_144]);
-    assert_eq!(read(&file.octets).frames[1].octets, [7; 262_144], "longer than what is read at once");
+    let file = good.u32(2).u32(0).u32(262_144).u32(262_144).raw(&vec![7; 262_144]);
+    assert_eq!(read(&file.octets).frames[1].octets, vec![7; 262_144], "longer than what is read at once");
 
     let huge = File::new(Little).u32(0xa1b2_c3d4).u16(2).u16(4).u32(0).u32(0).u32(u32::MAX).u32(1);
-    let all = read(&huge.clone().u32(0).u32(0).u32(300_000).u32(300_000).raw(&[7; 300_000]).octets);
+    let all = read(&huge.clone().u32(0).u32(0).u32(300_000).u32(300_000).raw(&vec![7; 300_000]).octets);
     assert_eq!(all.frames[0].octets.len(), 300_000, "announced in the file header");
     let all = read(&huge.u32(0).u32(0).u32((16 << 20) + 1).u32(0).octets);
     assert!(all.error.unwrap().ends_with("a packet of 16777217 captured octets, where 16777216 is the most"));
@@ -262,10 +168,10 @@ fn pcap_stops_at_a_length_that_cannot_be() {
 fn pcapng_enhanced_packets_of_several_interfaces() {
     for order in [Little, Big] {
         let file = File::section(order);
-        let (nanos, binary) = (file.body().option(9, &[9]), file.body().option(9, &[0x80 | 10]));
+        let (nanos, binary) = (file.body().option(9, &[9]), file.body().option(9, &[0x8a]));
         let offset = file.body().option(2, b"eth0").option(14, &file.body().u64(100).octets).option(0, b"");
-        let file = file.clone().interface(1, 0, file.body()).interface(101, 0, nanos).interface(113, 0, binary);
-        let file = file.interface(1, 0, offset);
+        let file = file.clone().interface(1, 0, &file.body()).interface(101, 0, &nanos).interface(113, 0, &binary);
+        let file = file.interface(1, 0, &offset);
         let file = file.enhanced(0, 1_500_000, b"a", 60).enhanced(1, 3 * S + 7, b"bcd", 3).enhanced(2, 1536, b"", 0);
         let file = file.enhanced(3, 5, b"efgh", 4);
         let frames = vec![
@@ -281,9 +187,10 @@ fn pcapng_enhanced_packets_of_several_interfaces() {
 #[test]
 fn pcapng_sections_of_either_byte_order_begin_anew() {
     let little = File::section(Little);
-    let little = little.clone().interface(1, 0, little.body()).interface(101, 0, little.body()).enhanced(1, 1, b"a", 1);
+    let little =
+        little.clone().interface(1, 0, &little.body()).interface(101, 0, &little.body()).enhanced(1, 1, b"a", 1);
     let big = File::section(Big);
-    let big = big.clone().interface(228, 0, big.body()).enhanced(0, 2, b"b", 1).enhanced(1, 3, b"c", 1);
+    let big = big.clone().interface(228, 0, &big.body()).enhanced(0, 2, b"b", 1).enhanced(1, 3, b"c", 1);
     let all = read(&little.raw(&big.octets).octets);
     assert_eq!(all.frames, [frame(1, 1000, 101, b"a", 1), frame(2, 2000, 228, b"b", 1)]);
     assert_eq!(all.bad, [(3, 36)], "the second section has one interface only");
@@ -293,7 +200,7 @@ fn pcapng_sections_of_either_byte_order_begin_anew() {
 fn pcapng_simple_and_old_packets() {
     let file = File::section(Big);
     let body = file.body();
-    let file = file.interface(1, 4, body.clone());
+    let file = file.interface(1, 4, &body.clone());
     let file = file.block(3, body.clone().u32(9).raw(b"abcd")).block(3, body.clone().u32(2).raw(b"ab"));
     let file = file.block(3, body.clone().u32(9).raw(b""));
     let old = body.clone().u16(0).u16(5).u32(0).u32(1).u32(3).u32(60).raw(b"xyz");
@@ -319,12 +226,12 @@ fn pcapng_drops_are_the_last_of_each_interface() {
         let packet = body.clone().u32(interface).u32(0).u32(0).u32(1).u32(1).raw(b"a").pad();
         packet.option(4, &body.clone().u64(drops).octets)
     };
-    let one = file.interface(1, 0, body.clone()).interface(1, 0, body.clone()).interface(1, 0, body.clone());
+    let one = file.interface(1, 0, &body.clone()).interface(1, 0, &body.clone()).interface(1, 0, &body.clone());
     assert_eq!(read(&one.octets).drops, None);
     let one = one.block(5, statistics(0, 1, 2)).block(5, statistics(1, 10, 20)).block(5, statistics(0, 3, 4));
     let one = one.block(6, with_drops(0, 1000)).block(6, with_drops(2, 100)).block(6, with_drops(2, 100));
     assert_eq!(read(&one.octets).drops, Some(Drops { kernel: 24 + 200, interface: 13 }));
-    let two = one.more_section().interface(1, 0, body.clone()).block(5, statistics(0, 0, 1));
+    let two = one.more_section().interface(1, 0, &body.clone()).block(5, statistics(0, 0, 1));
     let all = read(&two.octets);
     assert_eq!(all.drops, Some(Drops { kernel: 225, interface: 13 }));
     assert!(all.bad.is_empty() && all.frames.len() == 3);
@@ -334,7 +241,7 @@ fn pcapng_drops_are_the_last_of_each_interface() {
 fn pcapng_other_blocks_are_stepped_over() {
     let file = File::section(Little);
     let body = file.body();
-    let mut file = file.interface(1, 0, body.clone());
+    let mut file = file.interface(1, 0, &body.clone());
     for kind in [4, 7, 9, 10, 0xbad, 0x4000_0bad, 0x8000_0001, 0xffff_ffff] {
         file = file.block(kind, body.clone().raw(b"any content")).block(kind, body.clone());
     }
@@ -346,7 +253,7 @@ fn pcapng_other_blocks_are_stepped_over() {
 fn pcapng_bad_blocks_are_counted() {
     let file = File::section(Little);
     let body = file.body();
-    let file = file.block(3, body.clone().u32(1).raw(b"a")).interface(1, 0, body.clone());
+    let file = file.block(3, body.clone().u32(1).raw(b"a")).interface(1, 0, &body.clone());
     let beyond = body.clone().u32(0).u64(0).u32(5).u32(5).raw(b"abcd");
     let statistics = body.clone().u32(0).u64(0).u16(5).u16(80).u64(0);
     let file = file.enhanced(1, 1, b"a", 1).block(6, beyond).block(6, body.clone().u32(0)).block(5, statistics);
@@ -359,7 +266,7 @@ fn pcapng_bad_blocks_are_counted() {
 fn pcapng_stops_where_it_contradicts_itself() {
     let file = File::section(Little);
     let body = file.body();
-    let file = file.interface(1, 0, body.clone()).enhanced(0, 1, b"a", 1);
+    let file = file.interface(1, 0, &body.clone()).enhanced(0, 1, b"a", 1);
     let at = file.octets.len();
     assert_eq!(at, 28 + 20 + 36);
     let after = |octets: &[u8]| {
@@ -394,7 +301,7 @@ fn pcapng_stops_where_it_contradicts_itself() {
 fn pcapng_that_breaks_off_says_where() {
     let file = File::section(Big);
     let body = file.body();
-    let file = file.interface(1, 0, body).enhanced(0, 1, b"a", 1).octets;
+    let file = file.interface(1, 0, &body).enhanced(0, 1, b"a", 1).octets;
     for length in 4..28 {
         let expected = format!("malformed at octet 0: file header cut short after {length} octets");
         assert_eq!(error(&file[..length]), expected);
@@ -407,22 +314,12 @@ fn pcapng_that_breaks_off_says_where() {
     assert_eq!(read(&file).frames.len(), 1);
 }
 
-fn gzip(content: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zstd(content: &[u8]) -> Vec<u8> {
-    zstd::encode_all(content, 1).unwrap()
-}
-
 /// Many frames of several lengths, in either format.
 fn sample(format: CaptureFormat) -> Vec<u8> {
     let payload = |index: u32| vec![index as u8; (index as usize * 37) % 1500];
     let mut file = match format {
         CaptureFormat::Pcap => File::pcap(Little, 0xa1b2_c3d4, (2, 4), 1),
-        CaptureFormat::Pcapng => File::section(Big).interface(1, 0, File::new(Big)),
+        CaptureFormat::Pcapng => File::section(Big).interface(1, 0, &File::new(Big)),
     };
     for index in 0..400 {
         file = match format {
@@ -553,7 +450,7 @@ proptest! {
         magic in prop::sample::select(vec![
             vec![0xd4_u8, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0], vec![0xa1, 0xb2, 0x3c, 0x4d, 0, 2, 0, 4],
             vec![0x34, 0xcd, 0xb2, 0xa1, 2, 0, 2, 0], vec![0x0a, 0x0d, 0x0d, 0x0a],
-            File::section(Little).octets, File::section(Big).interface(1, 0, File::new(Big)).octets,
+            File::section(Little).octets, File::section(Big).interface(1, 0, &File::new(Big)).octets,
             vec![0x1f, 0x8b, 8], vec![0x28, 0xb5, 0x2f, 0xfd],
         ]),
         // Small numbers, so that lengths and block types are often plausible.
