@@ -1,10 +1,11 @@
-//! What the program promises, tested from outside, one file a subject.
+//! One test program: fast, and without network, clock or sleep.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod capture;
-#[cfg(test)]
 mod capture_corpus;
-#[cfg(test)]
 mod capture_file;
-#[cfg(test)]
 mod capture_source;
+mod cli;
+mod layers;
+mod laws;
