@@ -124,7 +124,10 @@ fn frames_are_those_of_tshark() {
         let name = path.strip_prefix(CORPUS).unwrap().to_str().unwrap();
         let (seen, error) = read(path);
         if seen != expected {
-            wrong.push(format!("{name} ({container})\n  ours   {seen:?} {}\n  tshark {expected:?}", error.map_or(String::new(), |e| e.in_words())));
+            wrong.push(format!(
+                "{name} ({container})\n  ours   {seen:?} {}\n  tshark {expected:?}",
+                error.map_or(String::new(), |e| e.in_words())
+            ));
         }
     }
     println!("{compared} captures compared");

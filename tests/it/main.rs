@@ -1,2 +1,3 @@
 mod capture;
 mod capture_corpus;
+mod corpus;

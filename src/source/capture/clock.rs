@@ -125,6 +125,10 @@ mod tests {
         assert_eq!(at(6, 0, -1), None);
         assert_eq!(at(0, u64::MAX, 0), None);
         assert_eq!(at(0, u64::MAX, i64::MIN), at(0, u64::MAX - i64::MIN.unsigned_abs(), 0));
-        assert_eq!(at(0, 20_000_000_000, -10_000_000_000), Some(10_000_000_000_000_000_000), "beyond 64 bits on the way");
+        assert_eq!(
+            at(0, 20_000_000_000, -10_000_000_000),
+            Some(10_000_000_000_000_000_000),
+            "beyond 64 bits on the way"
+        );
     }
 }

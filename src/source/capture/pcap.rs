@@ -89,11 +89,17 @@ impl Pcap {
             (2, 3) => Lengths::Unsure,
             (2, 4) => Lengths::CapturedFirst,
             (major, minor) => {
-                return Err(SourceError::format(4, format!("pcap version {major}.{minor} is not read, only 2.0 to 2.4")));
+                return Err(SourceError::format(
+                    4,
+                    format!("pcap version {major}.{minor} is not read, only 2.0 to 2.4"),
+                ));
             }
         };
         if network & RESERVED != 0 {
-            return Err(SourceError::format(20, format!("reserved bits of the link type are not zero ({network:#010x})")));
+            return Err(SourceError::format(
+                20,
+                format!("reserved bits of the link type are not zero ({network:#010x})"),
+            ));
         }
         buffer.take(FILE_HEADER);
         let longest = snaplen.clamp(PLAUSIBLE_SNAPLEN, MAX_SNAPLEN);
