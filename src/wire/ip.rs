@@ -16,6 +16,9 @@ const MAX_EXTENSIONS: usize = 16;
 
 const IPV6_HEADER: u32 = 40;
 
+/// What the least Ethernet frame, 60 octets without its check sequence, has beyond its own header and that of IPv6.
+const ETHERNET_PADDING: u32 = 60 - 14 - IPV6_HEADER;
+
 /// The option type of a jumbo payload and its length (RFC 2675 section 2).
 const JUMBO: [u8; 2] = [0xc2, 4];
 
@@ -73,7 +76,7 @@ fn six(octets: &[u8], on_wire: u32) -> Result<Packet, Unread> {
     let next = header.next_header();
     let payload = match u32::from(header.payload_length()) {
         // A header alone, perhaps padded by the link.
-        0 if left == 0 || next == IpNumber::IPV6_NO_NEXT_HEADER => 0,
+        0 if left <= ETHERNET_PADDING || next == IpNumber::IPV6_NO_NEXT_HEADER => 0,
         0 => jumbo(next, within(octets, IPV6_HEADER, u32::MAX)).unwrap_or_else(|| {
             caveats.set(Caveat::OffloadedLength);
             left

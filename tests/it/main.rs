@@ -7,5 +7,6 @@ mod capture_corpus;
 mod capture_file;
 mod capture_source;
 mod cli;
+mod corpus;
 mod layers;
 mod laws;
