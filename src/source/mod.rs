@@ -3,6 +3,8 @@
 //! A capture is a source with a [`Meter`](crate::meter::Meter) inside. What an input is, is told by its content
 //! ([`open`]), never by its name.
 
+pub mod cloud;
+
 use crate::meter::MeterConfig;
 use crate::model::{Batch, InputCoverage, InputId};
 

@@ -1,1 +1,4 @@
+//! What the program promises, tested from outside, one file a subject.
 
+#[cfg(test)]
+mod aws;
