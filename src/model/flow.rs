@@ -375,6 +375,9 @@ impl FlowFlags {
     pub const REJECTED: Self = Self(1 << 2);
     /// Fragments after the first, whose ports are not known.
     pub const FRAGMENTS: Self = Self(1 << 3);
+    /// The source says that there was traffic and not how much: an empty forward direction is not empty
+    /// ([`Uniflow::is_empty`]) and counts as movement ([`Uniflow::moved`]).
+    pub const COUNTERS_UNKNOWN: Self = Self(1 << 4);
 
     /// Whether all of `other` is set.
     pub const fn has(self, other: Self) -> bool {
@@ -490,6 +493,7 @@ impl FlowRecord {
             sent: self.forward,
             to_rtt_us: self.dst_rtt_us,
             opened: self.opened(true),
+            uncounted: self.flags.has(FlowFlags::COUNTERS_UNKNOWN),
         };
         let reverse = Uniflow {
             record: self,
@@ -498,6 +502,7 @@ impl FlowRecord {
             sent: self.reverse,
             to_rtt_us: self.src_rtt_us,
             opened: self.opened(false),
+            uncounted: false,
         };
         [forward, reverse]
     }
@@ -548,12 +553,19 @@ pub struct Uniflow<'a> {
     pub to_rtt_us: u32,
     /// Whether the sender opened the conversation; `None` where that is not known.
     pub opened: Option<bool>,
+    /// Something was sent, and the source does not say how much.
+    uncounted: bool,
 }
 
 impl Uniflow<'_> {
-    /// Whether payload moved in this direction.
+    /// Whether payload moved in this direction. Where the source does not count, it did: unknown never passes.
     pub fn moved(&self) -> bool {
-        self.record.moved(self.sent)
+        if self.uncounted { !self.record.flags.has(FlowFlags::REJECTED) } else { self.record.moved(self.sent) }
+    }
+
+    /// Whether nothing was seen in this direction.
+    pub fn is_empty(&self) -> bool {
+        self.sent == Counters::default() && !self.uncounted
     }
 }
 
@@ -613,6 +625,22 @@ mod tests {
         let mut rejected = udp;
         rejected.flags.set(FlowFlags::REJECTED);
         assert!(!rejected.moved(sent(1, 1000)));
+    }
+
+    #[test]
+    fn what_is_not_counted_is_movement() {
+        let mut uncounted = record(Protocol::TCP);
+        assert!(uncounted.uniflows().iter().all(|uniflow| uniflow.is_empty() && !uniflow.moved()));
+        uncounted.flags.set(FlowFlags::COUNTERS_UNKNOWN);
+        assert_eq!(
+            uncounted.uniflows().map(|uniflow| (uniflow.is_empty(), uniflow.moved())),
+            [(false, true), (true, false)]
+        );
+        uncounted.flags.set(FlowFlags::REJECTED);
+        assert_eq!(
+            uncounted.uniflows().map(|uniflow| (uniflow.is_empty(), uniflow.moved())),
+            [(false, false), (true, false)]
+        );
     }
 
     #[test]

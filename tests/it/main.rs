@@ -10,3 +10,7 @@ mod cli;
 mod corpus;
 mod layers;
 mod laws;
+//! What the program promises, tested from outside, one file a subject.
+
+#[cfg(test)]
+mod aws;
