@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::flow::{InputId, Timestamp};
+use super::flow::InputId;
+use super::time::Timestamp;
 
 /// How many, and how many octets they held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
