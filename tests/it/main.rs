@@ -1,16 +1,13 @@
-//! One test program: fast, and without network, clock or sleep.
+//! What the program promises, tested from outside, one file a subject: fast, without network, clock or sleep.
 
 #![cfg(test)]
 
+mod aws;
 mod capture;
 mod capture_corpus;
 mod capture_file;
 mod capture_source;
 mod cli;
 mod corpus;
-mod layers;
 mod laws;
-//! What the program promises, tested from outside, one file a subject.
-
-#[cfg(test)]
-mod aws;
+mod layers;
