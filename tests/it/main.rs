@@ -1,4 +1,4 @@
-//! What the program promises, tested from outside, one file a subject: fast, without network, clock or sleep.
+//! What the program promises, tested from outside, one file a subject: fast, and without network, clock or sleep.
 
 #![cfg(test)]
 
