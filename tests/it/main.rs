@@ -9,5 +9,5 @@ mod capture_file;
 mod capture_source;
 mod cli;
 mod corpus;
-mod laws;
 mod layers;
+mod laws;
