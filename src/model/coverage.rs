@@ -176,6 +176,7 @@ impl Occurrences {
 
 /// What one input held and what of it could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct InputCoverage {
     /// The path, or the name of the interface.
     pub name: String,

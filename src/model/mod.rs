@@ -28,7 +28,7 @@ pub use flow::{
 pub use location::{Authority, Claim, Location, SourceId, Standing};
 pub use party::Asn;
 pub use report::{
-    Assumption, Endpoint, Evidence, ExampleFlow, Finding, InventoryRow, LocationSource, Outcome, PolicySummary, Report,
-    RuleSummary, SetSummary, Tool, Volume,
+    Assumption, Endpoint, Evidence, ExampleFlow, Finding, InventoryRow, LocationSource, Outcome, PartySummary,
+    PolicySummary, Report, RuleSummary, SetSummary, Tool, Volume, ZoneSummary,
 };
 pub use time::Timestamp;
