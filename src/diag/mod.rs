@@ -135,7 +135,8 @@ impl Diagnostic {
         diagnostics.dedup();
         if diagnostics.len() > Self::MAX {
             // INVARIANT: an error that is left out still keeps the text from being used.
-            let level = diagnostics[Self::MAX..].iter().map(|left_out| left_out.level).min().unwrap_or(Level::Note);
+            let left_out = diagnostics.iter().skip(Self::MAX);
+            let level = left_out.map(|diagnostic| diagnostic.level).min().unwrap_or(Level::Note);
             let more = diagnostics.len() - Self::MAX;
             diagnostics.truncate(Self::MAX);
             diagnostics.push(Self::new(level, Code::More, format!("and {more} more; mend these first")));

@@ -75,11 +75,7 @@ fn draw<'a>(origin: &'a str, text: &'a str, diagnostic: &'a Diagnostic) -> Group
 
 /// Only the lines from the first to the last label are handed to the renderer, so that drawing many diagnostics of a long
 /// text stays linear.
-fn snippet<'a>(
-    origin: &'a str,
-    text: &'a str,
-    labels: &'a [Label],
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(origin: &'a str, text: &'a str, labels: &'a [Label]) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let first = labels.iter().map(|label| label.span.start).min().unwrap_or(0);
     let last = labels.iter().map(|label| label.span.end).max().unwrap_or(0);
     let (first, last) = (floor(text, first), floor(text, last));
