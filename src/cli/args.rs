@@ -34,6 +34,9 @@ pub enum Command {
     Audit(AuditArgs),
     /// Print the flow records themselves
     Flows(FlowsArgs),
+    /// Write, lint, list and test policies
+    #[command(subcommand)]
+    Policy(super::policy::PolicyCommand),
 }
 
 /// What to read.

@@ -7,6 +7,7 @@ pub mod args;
 mod audit;
 mod flows;
 mod plan;
+pub mod policy;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ pub fn run() -> ExitCode {
     let result = match args.command {
         Command::Audit(args) => audit::run(&args),
         Command::Flows(args) => flows::run(&args),
+        Command::Policy(command) => return policy::run(command, jiff::Zoned::now().date()),
     };
     match result {
         Ok(exit) | Err(Stop::Told(exit)) => exit.into(),
@@ -86,5 +88,5 @@ pub fn run() -> ExitCode {
 /// Tells the user something, on standard error, with the program's name.
 pub(crate) fn tell(what: &str) {
     // Nobody is left to tell where standard error is closed.
-    let _ = writeln!(anstream::stderr(), "landfall: {}", crate::report::printable(what));
+    let _ = writeln!(anstream::stderr(), "landfall: {}", crate::report::visible(what));
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Accept, GroundsArgs, InputArgs, OutputArgs};
 use super::{Exit, Stop, tell};
+use ipnet::IpNet;
+
 use crate::audit::{Grounds, Local};
+use crate::diag::{self, Colour, Diagnostic, Level};
 use crate::locate::{self, Gazetteer};
 use crate::meter::MeterConfig;
 use crate::model::{Outcome, Report, Timestamp};
@@ -28,32 +31,29 @@ pub(super) fn grounds(args: &GroundsArgs) -> Result<Grounds, Stop> {
 /// The policy, and which addresses are ours. What is wrong is told here.
 fn policy(args: &GroundsArgs) -> Result<(Option<Policy>, Local), ()> {
     let local = if args.local.is_empty() { Local::private() } else { Local::Stated(args.local.clone()) };
-    let (origin, text, parsed, local) = if let Some(path) = &args.policy {
+    let (policy, diagnostics, origin, text, local) = if let Some(path) = &args.policy {
         let origin = path.display().to_string();
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => {
-                tell(&format!("cannot read policy `{origin}`: {error}"));
-                return Err(());
-            }
-        };
+        let text = super::policy::read(path).map_err(|reason| tell(&reason))?;
         let parsed = Policy::parse(&origin, &text, Library::embedded());
-        (origin, text, parsed, Local::Zones)
+        (parsed.policy, parsed.diagnostics, origin, text, Local::Zones)
     } else if args.allow.is_empty() && args.deny.is_empty() {
         return Ok((None, local));
     } else {
-        let made = Policy::from_flags(&args.allow, &args.deny, local.networks(), Library::embedded());
-        (made.origin, made.text, made.parsed, local)
+        let networks: Vec<String> = local.networks().iter().map(IpNet::to_string).collect();
+        let made = Policy::from_flags(&args.allow, &args.deny, &networks, Library::embedded());
+        (made.policy, made.diagnostics, "the command line".to_owned(), made.command, local)
     };
-    if !parsed.diagnostics.is_empty() {
-        let drawn = crate::diag::render(&parsed.diagnostics, &origin, &text, colour(&io::stderr()));
+    // Notes are for whoever writes the policy; what an audit cannot go without is told here.
+    let told: Vec<Diagnostic> = diagnostics.into_iter().filter(|diagnostic| policy.is_none() || diagnostic.level == Level::Warning).collect();
+    if !told.is_empty() {
+        let drawn = diag::render_text(&origin, &text, &told, colour(&io::stderr()));
         // Nobody is left to tell where standard error is closed.
-        let _ = anstream::stderr().write_all(drawn.as_bytes());
+        let _ = writeln!(anstream::stderr(), "{drawn}");
     }
-    match parsed.policy {
+    match policy {
         Some(policy) => Ok((Some(policy), local)),
         None => {
-            tell(&format!("the policy `{origin}` cannot be used"));
+            tell(&format!("the policy of {origin} cannot be used"));
             Err(())
         }
     }
@@ -118,12 +118,12 @@ pub(super) fn write(args: &OutputArgs, report: &Report) -> Result<(), Stop> {
     let format = args.format.or_else(|| args.output.as_ref().and_then(by_name)).unwrap_or(Format::Text);
     if let Some(path) = &args.output {
         let mut out = create(path)?;
-        report::write(report, format, Style::PLAIN, &mut out)?;
+        report::write(report, format, Style::default(), &mut out)?;
         out.flush()?;
         return Ok(());
     }
     let stdout = io::stdout();
-    let width = terminal_size::terminal_size_of(&stdout).map_or(Style::PLAIN.width, |(width, _)| usize::from(width.0));
+    let width = terminal_size::terminal_size_of(&stdout).map_or(Style::default().width, |(width, _)| usize::from(width.0));
     let style = Style { colour: colour(&stdout), width };
     let mut out = BufWriter::new(stdout.lock());
     report::write(report, format, style, &mut out)?;
@@ -139,10 +139,10 @@ pub(super) fn create(path: &Path) -> Result<BufWriter<File>, Stop> {
 }
 
 /// Whether a stream takes colour: a terminal does, unless `NO_COLOR` and its like say no.
-fn colour<S: IsTerminal + anstream::stream::RawStream>(stream: &S) -> crate::diag::Colour {
+fn colour<S: IsTerminal + anstream::stream::RawStream>(stream: &S) -> Colour {
     match anstream::AutoStream::choice(stream) {
-        anstream::ColorChoice::Never => crate::diag::Colour::Never,
-        _ => crate::diag::Colour::Always,
+        anstream::ColorChoice::Never => Colour::Never,
+        _ => Colour::Always,
     }
 }
 

@@ -173,7 +173,7 @@ impl<'w> Painter<'w> {
     }
 
     fn ink(&mut self, ink: Ink, text: &str) -> io::Result<()> {
-        if self.colour == Colour::Plain || ink == Ink::Plain || text.is_empty() {
+        if self.colour == Colour::Never || ink == Ink::Plain || text.is_empty() {
             return self.put(text);
         }
         let style = ink.style();

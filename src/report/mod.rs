@@ -37,8 +37,10 @@ mod words;
 use std::io;
 
 pub use json::{ReadError, SCHEMA_JSON, read_json};
+pub use visible::visible;
 pub use words::octets;
 
+use crate::diag::Colour;
 use crate::model::Report;
 
 /// A format that a report can be written in.
@@ -71,16 +73,6 @@ impl Format {
     }
 }
 
-/// Whether a text may carry colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Colour {
-    /// Letters only: for files, pipes and `NO_COLOR`.
-    #[default]
-    Plain,
-    /// ANSI escape sequences, for a terminal.
-    Ansi,
-}
-
 /// How a text is to look. The caller knows the terminal; nothing here asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -98,7 +90,7 @@ impl Style {
 impl Default for Style {
     /// 100 columns without colours.
     fn default() -> Self {
-        Self { width: 100, colour: Colour::Plain }
+        Self { width: 100, colour: Colour::Never }
     }
 }
 

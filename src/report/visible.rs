@@ -19,7 +19,7 @@ pub(super) fn acts(c: char) -> bool {
 }
 
 /// The text with every character that [`acts`] written as its number, `\u{1b}`, and cut after [`MAX_SHOWN`] characters.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_SHOWN && !text.chars().any(acts) {
         return Cow::Borrowed(text);
     }

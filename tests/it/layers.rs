@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("locate", &["model"]),
     ("policy", &["model", "diag"]),
     ("audit", &["model", "locate", "policy"]),
-    ("report", &["model"]),
+    ("report", &["model", "diag"]),
     ("run", &["model", "diag", "wire", "meter", "source", "locate", "policy", "audit", "report"]),
     ("cli", &["model", "diag", "wire", "meter", "source", "locate", "policy", "audit", "report", "run"]),
 ];

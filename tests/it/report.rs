@@ -12,7 +12,7 @@ fn rendered(report: &Report, format: Format, style: Style) -> String {
 }
 
 fn text(report: &Report, width: usize) -> String {
-    rendered(report, Format::Text, Style { width, colour: Colour::Plain })
+    rendered(report, Format::Text, Style { width, colour: Colour::Never })
 }
 
 #[test]
