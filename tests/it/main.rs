@@ -1,3 +1,4 @@
 mod capture;
 mod capture_corpus;
 mod corpus;
+mod wire;
