@@ -14,3 +14,6 @@ mod laws;
 //! One integration binary: a module for each subject.
 
 mod report;
+mod meter;
+mod meter_twin;
+mod wire;
