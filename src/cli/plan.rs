@@ -44,7 +44,8 @@ fn policy(args: &GroundsArgs) -> Result<(Option<Policy>, Local), ()> {
         (made.policy, made.diagnostics, "the command line".to_owned(), made.command, local)
     };
     // Notes are for whoever writes the policy; what an audit cannot go without is told here.
-    let told: Vec<Diagnostic> = diagnostics.into_iter().filter(|diagnostic| policy.is_none() || diagnostic.level == Level::Warning).collect();
+    let told: Vec<Diagnostic> =
+        diagnostics.into_iter().filter(|diagnostic| policy.is_none() || diagnostic.level == Level::Warning).collect();
     if !told.is_empty() {
         let drawn = diag::render_text(&origin, &text, &told, colour(&io::stderr()));
         // Nobody is left to tell where standard error is closed.
@@ -123,7 +124,8 @@ pub(super) fn write(args: &OutputArgs, report: &Report) -> Result<(), Stop> {
         return Ok(());
     }
     let stdout = io::stdout();
-    let width = terminal_size::terminal_size_of(&stdout).map_or(Style::default().width, |(width, _)| usize::from(width.0));
+    let width =
+        terminal_size::terminal_size_of(&stdout).map_or(Style::default().width, |(width, _)| usize::from(width.0));
     let style = Style { colour: colour(&stdout), width };
     let mut out = BufWriter::new(stdout.lock());
     report::write(report, format, style, &mut out)?;

@@ -61,8 +61,8 @@ pub use zone::Grounds;
 
 use crate::diag::{Diagnostic, gravest};
 use crate::model::{
-    Addr, Asn, Axis, CountrySet, Decision, Opener, PartyId, PolicySummary, Protocol, Reason, RuleId, RuleSummary,
-    SetSummary, Timestamp, ZoneId,
+    Addr, Asn, Axis, CountrySet, Decision, Opener, PartyId, PartySummary, PolicySummary, Protocol, Reason, RuleId, RuleSummary,
+    SetSummary, Timestamp, ZoneId, ZoneSummary,
 };
 
 /// A policy that is valid by construction.
@@ -111,6 +111,16 @@ struct Zone {
     holds: Vec<String>,
 }
 
+impl Zone {
+    fn summary(&self) -> ZoneSummary {
+        ZoneSummary {
+            name: self.name.clone(),
+            networks: self.networks.iter().map(ipnet::IpNet::to_string).collect(),
+            country: self.country,
+        }
+    }
+}
+
 /// A party, resolved.
 #[derive(Clone, Debug)]
 struct Party {
@@ -119,6 +129,12 @@ struct Party {
     controlled_from: Option<CountrySet>,
     /// Its ways to be recognised, as they are listed.
     recognised: Vec<String>,
+}
+
+impl Party {
+    fn summary(&self) -> PartySummary {
+        PartySummary { name: self.name.clone(), title: self.title.clone(), controlled_from: self.controlled_from }
+    }
 }
 
 /// What parsing a text gave: every mistake at once, and the policy if there was none that forbids it.
@@ -272,6 +288,8 @@ impl Policy {
             digest: self.digest.clone(),
             origin: self.origin.clone(),
             default: self.default.name().to_owned(),
+            zones: self.zones.iter().map(Zone::summary).collect(),
+            parties: self.parties.iter().map(Party::summary).collect(),
             rules: self.summaries.clone(),
             sets: self.library_sets.values().map(|(library, _)| set(library)).collect(),
         }

@@ -11,8 +11,6 @@ mod cli;
 mod corpus;
 mod layers;
 mod laws;
-//! One integration binary: a module for each subject.
-
 mod report;
 mod meter;
 mod meter_twin;
