@@ -462,3 +462,304 @@ fn memberships_have_dates() {
         assert_eq!(adequate.on(day).contains(us), member, "{day}");
     }
 }
+
+#[test]
+fn the_most_specific_network_is_the_zone_and_the_most_specific_match_the_party() {
+    let policy = parse(
+        "[policy]\nid = \"p\"\ndefault = \"permit\"\n\
+         [zone.all]\nnetworks = [\"10.0.0.0/8\", \"::/0\"]\ncountry = \"DE\"\n\
+         [zone.lab]\nnetworks = [\"10.1.0.0/16\"]\ncountry = [\"FR\", \"DE\"]\n\
+         [party.cloud]\ncontrolled-from = [\"US\"]\nmatch = [{ asn = [64500, 64501] }, { networks = [\"198.51.100.0/24\"] }]\n\
+         [party.meet]\nmatch = [{ names = [\"*.meet.example\", \"meet.example\"] }]\n\
+         [party.keys]\nmatch = [{ names = [\"keys.meet.example\"] }, { networks = [\"198.51.100.7/32\"], asn = [64500] }]\n\
+         [party.strict]\nmatch = [{ asn = [64500], names = [\"*.strict.example\"] }]\n",
+    );
+    let zone = |text| policy.zone_of(addr(text)).map(|zone| policy.zone_name(zone).to_owned());
+    assert_eq!(zone("10.2.0.1").as_deref(), Some("all"));
+    assert_eq!(zone("10.1.255.255").as_deref(), Some("lab"));
+    assert_eq!(zone("2001:db8::1").as_deref(), Some("all"));
+    assert_eq!(zone("192.0.2.1"), None, "`::/0` is all of IPv6 and nothing of IPv4");
+    let lab = policy.zone_of(addr("10.1.0.1")).unwrap();
+    assert_eq!(policy.zone_country(lab), Some(set("DE,FR")));
+    let party = |far, asn: u32, name: Option<&str>| {
+        policy.party_of(addr(far), (asn > 0).then_some(Asn(asn)), name).map(|party| policy.party_name(party).to_owned())
+    };
+    assert_eq!(party("192.0.2.1", 64501, None).as_deref(), Some("cloud"));
+    assert_eq!(party("192.0.2.1", 64502, None), None);
+    assert_eq!(party("192.0.2.1", 64500, Some("a.meet.example")).as_deref(), Some("meet"), "a name before a number");
+    assert_eq!(party("192.0.2.1", 0, Some("meet.example")).as_deref(), Some("meet"));
+    assert_eq!(party("192.0.2.1", 0, Some("KEYS.meet.example.")).as_deref(), Some("keys"), "the longer name");
+    assert_eq!(party("192.0.2.1", 0, Some("notmeet.example")), None);
+    assert_eq!(party("198.51.100.9", 0, Some("meet.example")).as_deref(), Some("cloud"), "a network before a name");
+    assert_eq!(party("198.51.100.7", 64500, None).as_deref(), Some("keys"), "the longer network");
+    assert_eq!(party("198.51.100.7", 0, None).as_deref(), Some("cloud"), "inside a table all must fit");
+    assert_eq!(party("192.0.2.1", 64500, Some("a.strict.example")).as_deref(), Some("strict"));
+    assert_eq!(party("192.0.2.1", 0, Some("a.strict.example")), None);
+    let cloud = policy.party_of(addr("192.0.2.1"), Some(Asn(64500)), None).unwrap();
+    assert_eq!(policy.controlled_from(cloud), Some(set("US")));
+}
+
+#[test]
+fn periods_are_half_open_in_utc() {
+    let text = "[policy]\nid = \"p\"\ndefault = \"permit\"\nin-force = { from = 2020-01-01, until = 2021-01-01 }\n\
+                [zone.z]\nnetworks = [\"10.0.0.0/8\"]\n\
+                [[rule]]\nid = \"r\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"CN\"]\nin-force = { from = 2020-06-01, until = 2020-07-01 }\n";
+    let decision = |policy: &Policy, time: &str| {
+        let epoch = policy.epoch(at(time))?;
+        let selector = Selector {
+            zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
+            epoch,
+            outward: true,
+            moved: true,
+            opened_by: Opener::Local,
+            party: None,
+            service: policy.service_class(Protocol::TCP, &[443]),
+        };
+        Some(policy.grounds(&selector).unwrap().decide(&Location::stated(set("CN")), None).decision)
+    };
+    let policy = parse(text);
+    assert_eq!(decision(&policy, "2019-12-31T23:59:59.999999999Z"), None);
+    assert_eq!(decision(&policy, "2020-01-01T00:00:00Z"), Some(Decision::Permit));
+    assert_eq!(decision(&policy, "2020-05-31T23:59:59Z"), Some(Decision::Permit));
+    assert_eq!(decision(&policy, "2020-06-01T00:00:00Z"), Some(Decision::Forbid));
+    assert_eq!(decision(&policy, "2020-06-30T23:59:59.999999999Z"), Some(Decision::Forbid));
+    assert_eq!(decision(&policy, "2020-07-01T00:00:00Z"), Some(Decision::Permit));
+    assert_eq!(decision(&policy, "2021-01-01T00:00:00Z"), None);
+    let fixed = parse(&text.replace("default =", "law = 2020-06-15\ndefault ="));
+    assert_eq!(decision(&fixed, "2020-01-01T00:00:00Z"), Some(Decision::Forbid), "the law of 2020-06-15 holds");
+    assert_eq!(decision(&fixed, "2021-01-01T00:00:00Z"), None, "the policy's own period is on the flow's day");
+}
+
+#[test]
+fn conditional_members_permit_only_with_a_party() {
+    let tests = "[[test]]\nname = \"unnamed\"\nflow = { at = 2024-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"US\"], sent = 1 }\nexpect = { decision = \"forbid\", rule = \"default\" }\n\
+                 [[test]]\nname = \"named\"\nflow = { at = 2024-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"US\"], asn = 7, sent = 1 }\nexpect = { decision = \"permit\", rules = [\"n\"] }\n\
+                 [[test]]\nname = \"named, after Privacy Shield\"\nflow = { at = 2021-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"US\"], asn = 7, sent = 1 }\nexpect = { decision = \"forbid\", rules = [\"default\"] }\n\
+                 [[test]]\nname = \"unconditional\"\nflow = { at = 2024-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"CH\"], sent = 1 }\nexpect = { decision = \"permit\", rules = [\"r\"] }\n";
+    let policy = parse(&with_rule(&format!(
+        "to = [\"@eu.adequate\"]\n[party.certified]\nmatch = [{{ asn = [7] }}]\n\
+         [[rule]]\nid = \"n\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"@eu.adequate\"]\nparty = [\"certified\"]\n{tests}"
+    )));
+    for run in policy.run_tests() {
+        assert_eq!(run.failure, None, "{}", run.name);
+    }
+}
+
+#[test]
+fn a_test_that_fails_says_what_came_and_which_rule_is_missing() {
+    let text = with_rule(
+        "to = [\"US\"]\n[[rule]]\nid = \"s\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"CN\"]\n\
+         [[test]]\nname = \"wrong\"\nflow = { at = 2020-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"192.0.2.1\", in = [\"US\"], sent = 5 }\nexpect = { decision = \"forbid\", rule = \"s\" }\n",
+    );
+    let policy = parse(&text);
+    let runs = policy.run_tests();
+    let failure = runs[0].failure.clone().unwrap();
+    let drawn = render_text("test.toml", &text, &[failure], Colour::Never);
+    assert_eq!(
+        drawn,
+        "error[test-failed]: the test `wrong` failed\n\
+        \x20 --> test.toml:19:23\n\
+        \x20  |\n\
+        19 | expect = { decision = \"forbid\", rule = \"s\" }\n\
+        \x20  |                       ^^^^^^^^         --- `s` did not decide: it was `r`\n\
+        \x20  |                       |\n\
+        \x20  |                       expected forbid, came permit\n\
+        \x20  |\n\
+        \x20  = help: from `z` to a far end in US: sent 5: permit by `r`; received nothing: not judged\n"
+    );
+}
+
+#[test]
+fn control_and_place_are_two_decisions() {
+    let policy = parse(&with(
+        "[party.x]\ncontrolled-from = [\"CN\"]\nmatch = [{ asn = [1] }]\n\
+         [[rule]]\nid = \"p\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"DE\"]\n\
+         [[rule]]\nid = \"c\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto-control = [\"CN\"]\n",
+    ));
+    let selector = Selector {
+        zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
+        epoch: policy.epoch(at("2020-01-01T00:00:00Z")).unwrap(),
+        outward: true,
+        moved: true,
+        opened_by: Opener::Local,
+        party: None,
+        service: 0,
+    };
+    let grounds = policy.grounds(&selector).unwrap();
+    let control = Reason::Rule(policy.rule_named("c").unwrap());
+    let permit = policy.rule_named("p").unwrap();
+    let in_germany = Location::stated(set("DE"));
+    let judgement = grounds.decide(&in_germany, Some(set("CN")));
+    assert_eq!(judgement.decision, Decision::Forbid);
+    assert_eq!(judgement.reasons, [(Axis::Control, control, Decision::Forbid)]);
+    let judgement = grounds.decide(&in_germany, None);
+    assert_eq!(judgement.decision, Decision::Indeterminate, "nobody says whom it answers to");
+    let judgement = grounds.decide(&in_germany, Some(set("US")));
+    assert_eq!((judgement.decision, judgement.permitted_by), (Decision::Permit, vec![permit]));
+    let judgement = grounds.decide(&Location::stated(set("FR,DE")), Some(set("CN")));
+    assert_eq!(
+        judgement.reasons,
+        [(Axis::Place, Reason::Default, Decision::Indeterminate), (Axis::Control, control, Decision::Forbid)]
+    );
+}
+
+#[test]
+fn flags_make_a_policy() {
+    let flags = |allow: &str, deny: &str| {
+        let list = |text: &str| if text.is_empty() { vec![] } else { vec![text.to_owned()] };
+        let local = ["10.0.0.0/8".to_owned(), "fc00::/7".to_owned()];
+        Policy::from_flags(&list(allow), &list(deny), &local, Library::embedded())
+    };
+    let decide = |policy: &Policy, place: &str, outward: bool| {
+        let selector = Selector {
+            zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
+            epoch: policy.epoch(at("2026-01-01T00:00:00Z")).unwrap(),
+            outward,
+            moved: true,
+            opened_by: Opener::Unknown,
+            party: None,
+            service: 0,
+        };
+        policy.grounds(&selector).unwrap().decide(&Location::stated(set(place)), None).decision
+    };
+    let made = flags("@eea,CH", "");
+    assert_eq!(made.diagnostics, []);
+    assert_eq!(made.command, "--allow @eea,CH --local 10.0.0.0/8,fc00::/7");
+    let policy = made.policy.unwrap();
+    assert_eq!(decide(&policy, "CH", true), Decision::Permit);
+    assert_eq!(decide(&policy, "US", true), Decision::Forbid);
+    assert_eq!(decide(&policy, "US,CH", true), Decision::Indeterminate);
+    assert_eq!(decide(&policy, "US", false), Decision::Permit, "flags judge what leaves");
+    let again = Policy::parse("again", &made.text, Library::embedded()).policy.unwrap();
+    assert_eq!(again.digest(), policy.digest());
+    let policy = flags("", "CN").policy.unwrap();
+    assert_eq!(decide(&policy, "CN", true), Decision::Forbid);
+    assert_eq!(decide(&policy, "CN", false), Decision::Permit);
+    assert_eq!(decide(&policy, "*", true), Decision::Indeterminate);
+    let policy = flags("@us-doj.china", "HK").policy.unwrap();
+    assert_eq!(decide(&policy, "CN", true), Decision::Permit);
+    assert_eq!(decide(&policy, "HK", true), Decision::Forbid);
+    assert_eq!(decide(&policy, "DE", true), Decision::Forbid);
+    let summary = policy.summary(Some((date(2026, 1, 1), date(2026, 1, 1))));
+    assert_eq!(summary.sets[0].members, set("CN,HK,MO"));
+    assert!(summary.origin.starts_with("--allow @us-doj.china --deny HK"));
+
+    let wrong = flags("DE,UK", "@us-doj.chnia");
+    assert!(wrong.policy.is_none());
+    let drawn = render_text("flags", &wrong.command, &wrong.diagnostics, Colour::Never);
+    assert!(drawn.contains("--allow DE,UK") && drawn.contains("`GB`") && drawn.contains("`@us-doj.china`"), "{drawn}");
+    let conditional = flags("@eu.adequate", "");
+    assert_eq!(conditional.diagnostics[0].code, Code::ConditionalMembers);
+    assert!(flags("", "").policy.is_none());
+    assert!(flags("US\"]", "").policy.is_none(), "flags are not pasted into the text unread");
+}
+
+#[test]
+fn summaries_span_the_days_of_the_flows() {
+    let policy = parse(&with_rule("to = [\"@eu.adequate\"]"));
+    let us = Country::from_code("US").unwrap();
+    let member = |first, last| policy.summary(Some((first, last))).sets[0].members.contains(us);
+    assert!(!member(date(2015, 10, 6), date(2016, 7, 11)));
+    assert!(member(date(2015, 10, 6), date(2016, 7, 12)));
+    assert!(member(date(2015, 10, 5), date(2015, 10, 5)));
+}
+
+#[test]
+fn strangers_texts_neither_panic_nor_hang() {
+    let deep = format!("x = {}", "[".repeat(10_000));
+    let chain: String = (0..1000).map(|n| format!("s{n} = [\"@s{}\", \"@s{}\", \"DE\"]\n", n + 1, n + 2)).collect();
+    let sets = with(&format!("[sets]\n{chain}"));
+    let many: String = (0..3000).map(|n| format!("[[rule]]\nid = \"r{n}\"\n")).collect();
+    let wide = with_rule(&format!("to = [{}]", "\"Q\u{1b}[31m\", ".repeat(5000)));
+    let ports: String = (0..2000).map(|n| format!("\"tcp/{n}\",")).collect();
+    let services = with(&format!("[service.s]\nports = [{ports}]"));
+    let cases = [
+        String::new(),
+        "\0".to_owned(),
+        "[[[".to_owned(),
+        "=".repeat(1000),
+        "[policy]\nid = \"\u{202e}\"\n".to_owned(),
+        "a.b.c.d = 1\n".repeat(2000),
+        deep,
+        sets,
+        with(&many),
+        wide,
+        services,
+        with("[zone.y]\nnetworks = [\"0.0.0.0/0\", \"::/0\", \"255.255.255.255/32\", \"ffff::/16\"]"),
+    ];
+    for text in &cases {
+        let parsed = Policy::parse("wild.toml", text, Library::embedded());
+        assert!(parsed.diagnostics.len() <= Diagnostic::MAX + 1);
+        let drawn = render_text("wild.toml", text, &parsed.diagnostics, Colour::Never);
+        assert!(!drawn.contains('\u{1b}') && !drawn.contains('\u{202e}'));
+        // Every beginning of a good policy is a bad one or a good one, and never a crash.
+    }
+    for end in (0..STARTER.len()).step_by(97).filter(|end| STARTER.is_char_boundary(*end)) {
+        let cut = &STARTER[..end];
+        let parsed = Policy::parse("cut.toml", cut, Library::embedded());
+        let _ = render_text("cut.toml", cut, &parsed.diagnostics, Colour::Never);
+    }
+}
+
+mod command {
+    //! `landfall policy` as its user runs it, but for the process.
+
+    use clap::Parser;
+    use landfall::cli::policy::{PolicyCommand, execute};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    }
+
+    fn run(words: &[&str]) -> (u8, String) {
+        let line = Line::parse_from(std::iter::once("policy").chain(words.iter().copied()));
+        let mut out = Vec::new();
+        let status = execute(&line.command, date(2026, 12, 1), Colour::Never, &mut out).unwrap();
+        (status, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn exit_codes_and_outputs() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (starter, bad) = (file("starter.toml", STARTER), file("bad.toml", &with_rule("to = [\"UK\"]")));
+        let warned = file("warned.toml", &with_rule("to = [\"DE\"]"));
+        let failing = file("failing.toml", &STARTER.replace("decision = \"permit\"", "decision = \"forbid\""));
+        assert_eq!(run(&["check", &starter]), (0, format!("{starter}: nothing to say\n")));
+        let (status, text) = run(&["check", &starter, &bad]);
+        assert!(status == 2 && text.contains("bad.toml:10:7") && text.contains("1 error"), "{text}");
+        assert_eq!(run(&["check", &warned]).0, 0);
+        assert_eq!(run(&["check", "--deny-warnings", &warned]).0, 2);
+        assert_eq!(run(&["check", &folder.path().join("none").display().to_string()]).0, 2);
+        let (status, text) = run(&["check", "--format", "json", &bad]);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(status, 2);
+        assert_eq!(value["files"][0]["diagnostics"][0]["code"], "unknown-country");
+        assert_eq!(value["files"][0]["diagnostics"][0]["span"]["line"], 10);
+        let (status, text) = run(&["test", &starter]);
+        assert!(status == 0 && text.ends_with("7 passed, 0 failed\n"), "{text}");
+        let (status, text) = run(&["test", &failing]);
+        assert!(status == 1 && text.contains("expected forbid, came permit"), "{text}");
+        assert_eq!(run(&["test", &failing, &bad]).0, 2);
+        let (status, text) = run(&["show", "--on", "2026-03-01", &starter]);
+        assert_eq!(status, 0);
+        for part in ["rule no-china: forbid [critical]", "CN, HK, MO", "library set @eea", "reviewed  2026-11-22"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        let (status, text) = run(&["show", "--library"]);
+        assert!(status == 0 && text.contains("dpf-certified"), "{text}");
+        assert_eq!(run(&["init"]), (0, STARTER.to_owned()));
+        let new = folder.path().join("new.toml");
+        assert_eq!(run(&["init", new.to_str().unwrap()]).0, 0);
+        assert_eq!(std::fs::read_to_string(&new).unwrap(), STARTER);
+        assert_eq!(run(&["init", new.to_str().unwrap()]).0, 2, "a file that exists is left alone");
+    }
+}
