@@ -98,12 +98,7 @@ const UNUSABLE: u8 = 2;
 /// what is wrong with the run itself to standard error.
 pub fn run(command: PolicyCommand, today: Date) -> ExitCode {
     let mut out = anstream::AutoStream::auto(io::stdout().lock());
-    let status = match command {
-        PolicyCommand::Check(args) => check(&args, today, &mut out),
-        PolicyCommand::Test(args) => test(&args, &mut out),
-        PolicyCommand::Show(args) => show(&args, today, &mut out),
-        PolicyCommand::Init(args) => init(&args, &mut out),
-    };
+    let status = execute(&command, today, colour(), &mut out);
     match status.and_then(|status| out.flush().map(|()| status)) {
         Ok(status) => ExitCode::from(status),
         // Whoever reads has seen enough.
@@ -112,6 +107,16 @@ pub fn run(command: PolicyCommand, today: Date) -> ExitCode {
             complain(&format!("cannot write: {error}"));
             ExitCode::from(UNUSABLE)
         }
+    }
+}
+
+/// Runs a command, writes to `out`, and gives the exit status. Errors are those of writing.
+pub fn execute(command: &PolicyCommand, today: Date, colour: Colour, out: &mut impl io::Write) -> io::Result<u8> {
+    match command {
+        PolicyCommand::Check(args) => check(args, today, colour, out),
+        PolicyCommand::Test(args) => test(args, colour, out),
+        PolicyCommand::Show(args) => show(args, today, colour, out),
+        PolicyCommand::Init(args) => init(args, out),
     }
 }
 
@@ -147,7 +152,7 @@ fn origin(path: &Path) -> String {
     if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-fn check(args: &CheckArgs, today: Date, out: &mut impl io::Write) -> io::Result<u8> {
+fn check(args: &CheckArgs, today: Date, colour: Colour, out: &mut impl io::Write) -> io::Result<u8> {
     let mut status = FINE;
     let mut files = Vec::new();
     for path in &args.files {
@@ -177,7 +182,7 @@ fn check(args: &CheckArgs, today: Date, out: &mut impl io::Write) -> io::Result<
                 "diagnostics": to_json(&origin, &text, &said),
             })),
             Format::Text => {
-                write!(out, "{}", render_text(&origin, &text, &said, colour()))?;
+                write!(out, "{}", render_text(&origin, &text, &said, colour))?;
                 let separator = if said.is_empty() { "" } else { "\n" };
                 writeln!(out, "{separator}{origin}: {}", counts(&said))?;
             }
@@ -201,7 +206,7 @@ fn counts(said: &[Diagnostic]) -> String {
 }
 
 /// Reads a policy that must be usable; what is wrong with it goes to the output.
-fn usable(path: &Path, out: &mut impl io::Write) -> io::Result<Option<(Policy, String)>> {
+fn usable(path: &Path, colour: Colour, out: &mut impl io::Write) -> io::Result<Option<(Policy, String)>> {
     let text = match read(path) {
         Ok(text) => text,
         Err(message) => {
@@ -213,17 +218,17 @@ fn usable(path: &Path, out: &mut impl io::Write) -> io::Result<Option<(Policy, S
     let parsed = Policy::parse(&origin, &text, Library::embedded());
     if parsed.policy.is_none() {
         let errors: Vec<Diagnostic> = parsed.diagnostics.into_iter().filter(Diagnostic::is_error).collect();
-        write!(out, "{}", render_text(&origin, &text, &errors, colour()))?;
+        write!(out, "{}", render_text(&origin, &text, &errors, colour))?;
         writeln!(out, "\n{origin}: {}", counts(&errors))?;
         return Ok(None);
     }
     Ok(parsed.policy.map(|policy| (policy, text)))
 }
 
-fn test(args: &TestArgs, out: &mut impl io::Write) -> io::Result<u8> {
+fn test(args: &TestArgs, colour: Colour, out: &mut impl io::Write) -> io::Result<u8> {
     let mut status = FINE;
     for path in &args.files {
-        let Some((policy, text)) = usable(path, out)? else {
+        let Some((policy, text)) = usable(path, colour, out)? else {
             status = UNUSABLE;
             continue;
         };
@@ -233,7 +238,7 @@ fn test(args: &TestArgs, out: &mut impl io::Write) -> io::Result<u8> {
                 None => writeln!(out, "ok    {}", run.name)?,
                 Some(failure) => {
                     writeln!(out, "FAIL  {}", run.name)?;
-                    write!(out, "{}", render_text(&origin(path), &text, std::slice::from_ref(failure), colour()))?;
+                    write!(out, "{}", render_text(&origin(path), &text, std::slice::from_ref(failure), colour))?;
                 }
             }
         }
@@ -246,12 +251,12 @@ fn test(args: &TestArgs, out: &mut impl io::Write) -> io::Result<u8> {
     Ok(status)
 }
 
-fn show(args: &ShowArgs, today: Date, out: &mut impl io::Write) -> io::Result<u8> {
+fn show(args: &ShowArgs, today: Date, colour: Colour, out: &mut impl io::Write) -> io::Result<u8> {
     let Some(path) = &args.file else {
         write!(out, "{}", library_listing(Library::embedded(), args.on))?;
         return Ok(FINE);
     };
-    let Some((policy, _)) = usable(path, out)? else { return Ok(UNUSABLE) };
+    let Some((policy, _)) = usable(path, colour, out)? else { return Ok(UNUSABLE) };
     write!(out, "{}", policy.listing(args.on.unwrap_or(today)))?;
     Ok(FINE)
 }

@@ -35,10 +35,10 @@ pub(super) fn midnight(day: Date) -> u64 {
 }
 
 /// What names stand for, while rules and tests are resolved.
-pub(super) struct Names {
-    pub(super) zones: BTreeMap<String, ZoneId>,
-    pub(super) parties: BTreeMap<String, PartyId>,
-    pub(super) services: BTreeMap<String, usize>,
+struct Names {
+    zones: BTreeMap<String, ZoneId>,
+    parties: BTreeMap<String, PartyId>,
+    services: BTreeMap<String, usize>,
 }
 
 /// What rules and tests name, for the lints.
@@ -186,7 +186,7 @@ fn lower(
     policy.changes = changes(&policy);
     let mut tested = BTreeSet::new();
     for one in &document.tests {
-        policy.tests.extend(test::lower(one, &policy, &names, &mut uses, &mut tested, sink));
+        policy.tests.extend(test::lower(one, &policy, &mut uses, &mut tested, sink));
     }
     // Lints of what is half understood would be noise.
     if !sink.has_errors() {

@@ -11,7 +11,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::document::{Expected, FlowText, TestText};
-use super::lower::{Names, Uses, unknown};
+use super::lower::{Uses, unknown};
 use super::networks::{is_private, parse_network};
 use super::places::countries;
 use super::syntax::Sink;
@@ -66,7 +66,6 @@ struct Outcome {
 pub(super) fn lower(
     written: &TestText,
     policy: &Policy,
-    names: &Names,
     uses: &mut Uses,
     tested: &mut BTreeSet<String>,
     sink: &mut Sink,
@@ -106,7 +105,6 @@ pub(super) fn lower(
                 .with(expected.span(), "expected here"),
         );
     }
-    let _ = names;
     Some(Test {
         name: written.name.as_ref().map(|name| name.get_ref().clone())?,
         flow: flow?,

@@ -15,3 +15,7 @@ mod report;
 mod meter;
 mod meter_twin;
 mod wire;
+//! The integration tests, in one binary.
+
+mod policy;
+mod policy_laws;
