@@ -133,7 +133,7 @@ struct Party {
 
 impl Party {
     fn summary(&self) -> PartySummary {
-        PartySummary { name: self.name.clone(), title: self.title.clone(), controlled_from: self.controlled_from }
+        PartySummary { name: self.name.clone(), title: (self.title != self.name).then(|| self.title.clone()), controlled_from: self.controlled_from }
     }
 }
 

@@ -11,11 +11,10 @@ mod cli;
 mod corpus;
 mod layers;
 mod laws;
-mod report;
 mod meter;
 mod meter_twin;
-mod wire;
-//! The integration tests, in one binary.
-
 mod policy;
 mod policy_laws;
+mod report;
+mod samples;
+mod wire;
