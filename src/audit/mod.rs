@@ -14,7 +14,7 @@ pub use judge::Auditor;
 use ipnet::IpNet;
 
 use crate::locate::Gazetteer;
-use crate::model::{Addr, Assumption, Coverage, Exchange, FindingKey, InventoryKey, Tally, Totals, ZoneId};
+use crate::model::{Addr, Assumption, Coverage, Exchange, FindingKey, FlowRecord, InventoryKey, Tally, Totals, ZoneId};
 use crate::policy::Policy;
 
 /// What an audit rests on. Immutable: a reload makes other grounds, so that no finding mixes two policies.
@@ -82,6 +82,15 @@ impl Grounds {
         }
         let ip = addr.to_ip();
         self.local.networks().iter().any(|network| network.contains(&ip)).then_some(ZoneId(0))
+    }
+
+    /// The end of a record that is not ours: the destination where neither is known to be, `None` where both are.
+    pub fn far_end(&self, record: &FlowRecord) -> Option<Addr> {
+        match (self.zone_of(record.src), self.zone_of(record.dst)) {
+            (Some(_), Some(_)) => None,
+            (None, Some(_)) => Some(record.src),
+            (_, None) => Some(record.dst),
+        }
     }
 
     fn zone_name(&self, zone: ZoneId) -> &str {

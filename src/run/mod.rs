@@ -1,1 +1,3 @@
-//! stub
+//! Drivers: who reads, who folds, and where the merge is.
+
+pub mod batch;
