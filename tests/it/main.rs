@@ -1,7 +1,3 @@
-//! Everything that is tested from outside, in one binary.
-
-mod fixtures;
-mod samples;
 //! One test program: fast, and without network, clock or sleep.
 
 #![cfg(test)]
@@ -12,5 +8,7 @@ mod capture_file;
 mod capture_source;
 mod cli;
 mod corpus;
+mod fixtures;
 mod layers;
 mod laws;
+mod samples;
