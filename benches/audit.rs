@@ -45,7 +45,10 @@ fn capture() -> std::io::Result<PathBuf> {
         let built = if flow % 5 == 0 {
             let mut far6 = [0x2a, 0x05, 0xd0, 0x18, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c];
             far6[4] = a;
-            ethernet.ipv6([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b, c], far6, 64).udp(port, 443).write(&mut packet, &payload)
+            ethernet
+                .ipv6([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b, c], far6, 64)
+                .udp(port, 443)
+                .write(&mut packet, &payload)
         } else if turn % 2 == 0 {
             let tcp = ethernet.ipv4(near, far, 64).tcp(port, 443, turn, 65_000);
             if turn == 0 { tcp.syn().write(&mut packet, &[]) } else { tcp.ack(1).write(&mut packet, &payload) }
@@ -66,7 +69,9 @@ fn capture() -> std::io::Result<PathBuf> {
 
 fn benches(c: &mut Criterion) {
     let path = capture().expect("the capture can be written");
-    let policy = Policy::parse("bench", include_str!("../rules/zoom-2020.toml"), Library::embedded()).policy.expect("the pack is valid");
+    let policy = Policy::parse("bench", include_str!("../rules/zoom-2020.toml"), Library::embedded())
+        .policy
+        .expect("the pack is valid");
     let gazetteer = Gazetteer::embedded().expect("the embedded table is whole");
     let grounds = Grounds { policy: Some(policy), gazetteer, local: Local::Zones };
     let (inputs, _) = batch::plan(std::slice::from_ref(&path));

@@ -6,7 +6,7 @@ use super::{Audit, Grounds, Local};
 use crate::locate::Place;
 use crate::model::{
     Addr, BiflowDirection, Caveat, Contact, Count, Counters, Coverage, Decision, Exchange, Exemplar, FindingKey,
-    FlowRecord, InputCoverage, InputId, InventoryKey, Location, Name, Opener, Scope, Tally, Totals, ZoneId,
+    FlowRecord, InputCoverage, InputId, InventoryKey, Location, Name, Opener, Scope, Tally, Totals, Uniflow, ZoneId,
 };
 use crate::policy::{Grounds as Borders, Policy, Selector};
 
@@ -29,8 +29,8 @@ struct View<'r> {
     /// The far port and the near port.
     ports: [u16; 2],
     far_zone: Option<ZoneId>,
-    sent: Counters,
-    received: Counters,
+    sent: Uniflow<'r>,
+    received: Uniflow<'r>,
     opened_by: Opener,
     /// The name by which the zone asked for the far end.
     name: Option<&'r Name>,
@@ -148,8 +148,8 @@ impl<'a> Auditor<'a> {
         }
         let exchange = self.inventory.entry(key).or_insert_with(Exchange::nothing);
         exchange.flows += 1;
-        exchange.sent.add(view.sent);
-        exchange.received.add(view.received);
+        exchange.sent.add(view.sent.sent);
+        exchange.received.add(view.received.sent);
         exchange.first = exchange.first.min(view.record.start);
         exchange.last = exchange.last.max(view.record.end);
         exchange.far.insert(view.far.0);
@@ -161,11 +161,11 @@ impl<'a> Auditor<'a> {
         let service = policy.service_class(view.record.protocol, view.responder_ports());
         let control = key.party.and_then(|party| policy.controlled_from(party));
         let mut worst = Verdict::Contact;
-        for (counters, outward) in [(view.sent, true), (view.received, false)] {
-            if counters.packets == 0 {
+        for (uniflow, outward) in [(&view.sent, true), (&view.received, false)] {
+            if uniflow.is_empty() {
                 continue;
             }
-            let moved = view.record.moved(counters);
+            let moved = uniflow.moved();
             let selector = Selector {
                 zone: view.zone,
                 epoch,
@@ -198,7 +198,7 @@ impl<'a> Auditor<'a> {
                     party: key.party,
                     to_zone: key.to_zone,
                 };
-                let exemplar = view.exemplar(counters);
+                let exemplar = view.exemplar(uniflow.sent);
                 match self.findings.get_mut(&finding) {
                     Some(tally) => tally.add(exemplar),
                     None => {
@@ -213,20 +213,16 @@ impl<'a> Auditor<'a> {
 
 impl<'r> View<'r> {
     fn of(record: &'r FlowRecord, end: End, zone: ZoneId, far_zone: Option<ZoneId>, name: Option<&'r Name>) -> Self {
-        let source = (record.src, record.sport);
-        let destination = (record.dst, record.dport);
+        let [forward, reverse] = record.uniflows();
+        let (source, destination) = ((record.src, record.sport), (record.dst, record.dport));
         let (near, far, sent, received, name) = match end {
-            End::Source => (source, destination, record.forward, record.reverse, name),
-            End::Destination => (destination, source, record.reverse, record.forward, None),
+            End::Source => (source, destination, forward, reverse, name),
+            End::Destination => (destination, source, reverse, forward, None),
         };
-        let opened_by = match (record.direction, end) {
-            (BiflowDirection::Initiator, End::Source) | (BiflowDirection::ReverseInitiator, End::Destination) => {
-                Opener::Local
-            }
-            (BiflowDirection::Initiator, End::Destination) | (BiflowDirection::ReverseInitiator, End::Source) => {
-                Opener::Remote
-            }
-            (BiflowDirection::Arbitrary | BiflowDirection::Perimeter, _) => Opener::Unknown,
+        let opened_by = match sent.opened {
+            Some(true) => Opener::Local,
+            Some(false) => Opener::Remote,
+            None => Opener::Unknown,
         };
         View { record, zone, near, far, ports: [far.1, near.1], far_zone, sent, received, opened_by, name }
     }

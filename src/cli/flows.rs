@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::args::{FlowFormat, FlowsArgs};
 use super::{Exit, Stop, plan, tell};
 use crate::audit::Grounds;
-use crate::model::{Addr, Asn, Batch, BiflowDirection, CountrySet, FlowFlags, FlowRecord, NameSource, Protocol, Standing, Timestamp};
+use crate::model::{
+    Addr, Asn, Batch, BiflowDirection, CountrySet, FlowFlags, FlowRecord, NameSource, Protocol, Standing, Timestamp,
+};
 use crate::run::batch::{self, Advance};
 
 /// A flow record as it is printed. The keys are stable.
@@ -60,7 +62,8 @@ impl<'a> Row<'a> {
         let operator = place.and_then(|place| place.operator);
         let policy = grounds.policy.as_ref();
         let asked = name.filter(|_| far == Some(record.dst)).map(|name| &*name.text);
-        let party = policy.zip(far).and_then(|(policy, far)| Some(policy.party_name(policy.party_of(far, operator, asked)?)));
+        let party =
+            policy.zip(far).and_then(|(policy, far)| Some(policy.party_name(policy.party_of(far, operator, asked)?)));
         let counted = |octets| (!record.flags.has(FlowFlags::PAYLOAD_UNKNOWN)).then_some(octets);
         let measured = |rtt: u32| (rtt > 0).then_some(rtt);
         Self {
@@ -188,6 +191,31 @@ impl<'a> Printer<'a> {
 
 /// The keys, in the order of columns.
 const KEYS: [&str; 27] = [
-    "start", "end", "src", "sport", "dst", "dport", "proto", "initiator", "packets", "octets", "rpackets", "roctets", "payload", "rpayload",
-    "end_reason", "name", "name_from", "rtt_us", "rrtt_us", "places", "standing", "asn", "org", "party", "tunnel", "input", "position",
+    "start",
+    "end",
+    "src",
+    "sport",
+    "dst",
+    "dport",
+    "proto",
+    "initiator",
+    "packets",
+    "octets",
+    "rpackets",
+    "roctets",
+    "payload",
+    "rpayload",
+    "end_reason",
+    "name",
+    "name_from",
+    "rtt_us",
+    "rrtt_us",
+    "places",
+    "standing",
+    "asn",
+    "org",
+    "party",
+    "tunnel",
+    "input",
+    "position",
 ];

@@ -70,7 +70,9 @@ fn gazetteer(paths: &[PathBuf]) -> Result<Gazetteer, String> {
 pub(super) fn inputs(args: &InputArgs) -> Result<(Vec<Input>, Vec<batch::PlanError>), Stop> {
     let paths = args.paths();
     if paths.is_empty() {
-        return Err(Stop::Failed("no input: name captures or flow logs, or `-` for standard input (`landfall audit --help`)".to_owned()));
+        return Err(Stop::Failed(
+            "no input: name captures or flow logs, or `-` for standard input (`landfall audit --help`)".to_owned(),
+        ));
     }
     let (inputs, errors) = batch::plan(&paths);
     for error in &errors {
@@ -102,14 +104,17 @@ pub(super) fn stamp(args: &OutputArgs) -> Result<Option<Timestamp>, Stop> {
         }
         Some(text) => match text.parse() {
             Ok(time) => Ok(Some(time)),
-            Err(_) => Err(Stop::Failed(format!("`--stamp {text}` is neither `now` nor a time such as 2026-01-31T12:00:00Z"))),
+            Err(_) => {
+                Err(Stop::Failed(format!("`--stamp {text}` is neither `now` nor a time such as 2026-01-31T12:00:00Z")))
+            }
         },
     }
 }
 
 /// Writes a report where and how the arguments say.
 pub(super) fn write(args: &OutputArgs, report: &Report) -> Result<(), Stop> {
-    let by_name = |path: &PathBuf| path.extension().and_then(|extension| Format::from_name(&extension.to_string_lossy()));
+    let by_name =
+        |path: &PathBuf| path.extension().and_then(|extension| Format::from_name(&extension.to_string_lossy()));
     let format = args.format.or_else(|| args.output.as_ref().and_then(by_name)).unwrap_or(Format::Text);
     if let Some(path) = &args.output {
         let mut out = create(path)?;
@@ -128,7 +133,8 @@ pub(super) fn write(args: &OutputArgs, report: &Report) -> Result<(), Stop> {
 
 /// A file to write to.
 pub(super) fn create(path: &Path) -> Result<BufWriter<File>, Stop> {
-    let file = File::create(path).map_err(|error| Stop::Failed(format!("cannot write `{}`: {error}", path.display())))?;
+    let file =
+        File::create(path).map_err(|error| Stop::Failed(format!("cannot write `{}`: {error}", path.display())))?;
     Ok(BufWriter::new(file))
 }
 

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::flow::{InputId, Timestamp};
+use super::flow::InputId;
+use super::time::Timestamp;
 
 /// How many, and how many octets they held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -109,14 +110,16 @@ reasons! {
         OffloadedLength = "offloaded-length", "packets without a length in the IP header (segmentation offload): octets as captured";
         /// Time stamps that go backwards.
         ClockBackwards = "clock-backwards", "packets with an earlier time than the packet before";
-        /// Packets without a time.
-        NoTime = "no-time", "packets without a time stamp";
+        /// Packets or records without a time.
+        NoTime = "no-time", "packets or records without a time stamp";
         /// The flow table was full.
         Evicted = "evicted", "flows cut because the flow table was full";
         /// No first packet was seen.
         InitiatorGuessed = "initiator-guessed", "flows whose beginning was not seen: who opened them is told from ports, or unknown";
         /// The source counts no payload.
         PayloadEstimated = "payload-estimated", "flows without a payload count: movement is what exceeds the headers";
+        /// The source counts neither octets nor packets.
+        CountersUnknown = "counters-unknown", "flows without octet or packet counts: they are taken for movement of unknown volume";
         /// The log says that a flow was refused.
         Rejected = "rejected", "flows refused at the observation point: attempts, nothing moved";
         /// Unknown fields in a header line.

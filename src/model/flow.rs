@@ -1,196 +1,12 @@
 //! Flow records in the words of RFC 7011, RFC 7012 and RFC 5103.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
-use jiff::civil::Date;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-/// Nanoseconds since the Unix epoch, as observed: never the time of processing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(pub u64);
-
-impl Timestamp {
-    /// Nanoseconds in a second.
-    pub const SECOND: u64 = 1_000_000_000;
-
-    /// A time in whole seconds since the epoch.
-    pub const fn from_secs(secs: u64) -> Self {
-        Self(secs.saturating_mul(Self::SECOND))
-    }
-
-    /// Midnight UTC at the start of `date`; dates before 1970 are the epoch.
-    pub fn at_midnight(date: Date) -> Self {
-        let zoned = date.to_zoned(jiff::tz::TimeZone::UTC);
-        let secs = zoned.map_or(0, |zoned| zoned.timestamp().as_second());
-        Self::from_secs(u64::try_from(secs).unwrap_or(0))
-    }
-
-    /// The civil date, in UTC.
-    pub fn date(self) -> Date {
-        self.civil().map_or(Date::MAX, |civil| civil.date())
-    }
-
-    /// Nanoseconds from `earlier` to this; zero where the clock went backwards.
-    pub const fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    fn civil(self) -> Option<jiff::civil::DateTime> {
-        let stamp = jiff::Timestamp::from_nanosecond(i128::from(self.0)).ok()?;
-        Some(jiff::tz::TimeZone::UTC.to_datetime(stamp))
-    }
-}
-
-impl fmt::Display for Timestamp {
-    /// ISO 8601 in UTC, with as many digits of a second as are needed.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
-            Ok(stamp) => f.pad(&stamp.to_string()),
-            Err(_) => write!(f, "{} ns", self.0),
-        }
-    }
-}
-
-impl std::str::FromStr for Timestamp {
-    type Err = jiff::Error;
-
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        let nanos = text.parse::<jiff::Timestamp>()?.as_nanosecond();
-        Ok(Self(u64::try_from(nanos).unwrap_or(0)))
-    }
-}
-
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// An IPv4 or IPv6 address in sixteen octets; IPv4 is kept in its mapped form (RFC 4291 section 2.5.5.2), so that
-/// `::ffff:192.0.2.1` and `192.0.2.1` are one endpoint.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Addr([u8; 16]);
-
-impl Addr {
-    const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
-    /// From the four octets of an IPv4 header.
-    pub const fn v4(octets: [u8; 4]) -> Self {
-        let [a, b, c, d] = octets;
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
-    }
-
-    /// From the sixteen octets of an IPv6 header.
-    pub const fn v6(octets: [u8; 16]) -> Self {
-        Self(octets)
-    }
-
-    /// The sixteen octets.
-    pub const fn octets(&self) -> [u8; 16] {
-        self.0
-    }
-
-    /// Whether it is an IPv4 address.
-    pub fn is_v4(&self) -> bool {
-        self.0.starts_with(&Self::MAPPED)
-    }
-
-    /// The IPv4 address as a number.
-    pub fn as_v4(&self) -> Option<u32> {
-        let [.., a, b, c, d] = self.0;
-        self.is_v4().then(|| u32::from_be_bytes([a, b, c, d]))
-    }
-
-    /// The address as a number of 128 bits.
-    pub const fn as_u128(&self) -> u128 {
-        u128::from_be_bytes(self.0)
-    }
-
-    /// What kind of address it is (RFC 6890 and the registries that it names).
-    pub fn scope(&self) -> Scope {
-        match self.to_ip() {
-            IpAddr::V4(ip) => {
-                let [a, b, ..] = ip.octets();
-                if ip.is_multicast() || ip.is_broadcast() || ip.is_loopback() || ip.is_link_local() || a == 0 {
-                    Scope::LocalOnly
-                } else if ip.is_private() || (a == 100 && b & 0xc0 == 64) {
-                    Scope::Private
-                } else {
-                    Scope::Global
-                }
-            }
-            IpAddr::V6(ip) => {
-                if ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local() {
-                    Scope::LocalOnly
-                } else if ip.is_unique_local() {
-                    Scope::Private
-                } else {
-                    Scope::Global
-                }
-            }
-        }
-    }
-
-    /// The standard library's form.
-    pub fn to_ip(self) -> IpAddr {
-        match self.as_v4() {
-            Some(number) => IpAddr::V4(Ipv4Addr::from(number)),
-            None => IpAddr::V6(Ipv6Addr::from(self.0)),
-        }
-    }
-}
-
-impl From<IpAddr> for Addr {
-    fn from(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(v4) => Self::v4(v4.octets()),
-            IpAddr::V6(v6) => Self::v6(v6.octets()),
-        }
-    }
-}
-
-impl fmt::Display for Addr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_ip().fmt(f)
-    }
-}
-
-impl fmt::Debug for Addr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for Addr {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_ip().serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Addr {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IpAddr::deserialize(deserializer).map(Self::from)
-    }
-}
-
-/// What kind of address an address is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Multicast, broadcast, loopback, link-local, unspecified: no single machine elsewhere.
-    LocalOnly,
-    /// Private networks (RFC 1918, RFC 4193) and the shared space behind a provider's address translation (RFC 6598).
-    Private,
-    /// Everything else.
-    Global,
-}
+use super::addr::Addr;
+use super::time::Timestamp;
 
 /// An IANA protocol number (IE 4, protocolIdentifier).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -375,6 +191,9 @@ impl FlowFlags {
     pub const REJECTED: Self = Self(1 << 2);
     /// Fragments after the first, whose ports are not known.
     pub const FRAGMENTS: Self = Self(1 << 3);
+    /// The source says that there was traffic and not how much: an empty forward direction is not empty
+    /// ([`Uniflow::is_empty`]) and counts as movement ([`Uniflow::moved`]).
+    pub const COUNTERS_UNKNOWN: Self = Self(1 << 4);
 
     /// Whether all of `other` is set.
     pub const fn has(self, other: Self) -> bool {
@@ -490,6 +309,7 @@ impl FlowRecord {
             sent: self.forward,
             to_rtt_us: self.dst_rtt_us,
             opened: self.opened(true),
+            uncounted: self.flags.has(FlowFlags::COUNTERS_UNKNOWN),
         };
         let reverse = Uniflow {
             record: self,
@@ -498,6 +318,7 @@ impl FlowRecord {
             sent: self.reverse,
             to_rtt_us: self.src_rtt_us,
             opened: self.opened(false),
+            uncounted: false,
         };
         [forward, reverse]
     }
@@ -548,12 +369,19 @@ pub struct Uniflow<'a> {
     pub to_rtt_us: u32,
     /// Whether the sender opened the conversation; `None` where that is not known.
     pub opened: Option<bool>,
+    /// Something was sent, and the source does not say how much.
+    uncounted: bool,
 }
 
 impl Uniflow<'_> {
-    /// Whether payload moved in this direction.
+    /// Whether payload moved in this direction. Where the source does not count, it did: unknown never passes.
     pub fn moved(&self) -> bool {
-        self.record.moved(self.sent)
+        if self.uncounted { !self.record.flags.has(FlowFlags::REJECTED) } else { self.record.moved(self.sent) }
+    }
+
+    /// Whether nothing was seen in this direction.
+    pub fn is_empty(&self) -> bool {
+        self.sent == Counters::default() && !self.uncounted
     }
 }
 
@@ -616,24 +444,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_counted_is_movement() {
+        let mut uncounted = record(Protocol::TCP);
+        assert!(uncounted.uniflows().iter().all(|uniflow| uniflow.is_empty() && !uniflow.moved()));
+        uncounted.flags.set(FlowFlags::COUNTERS_UNKNOWN);
+        assert_eq!(
+            uncounted.uniflows().map(|uniflow| (uniflow.is_empty(), uniflow.moved())),
+            [(false, true), (true, false)]
+        );
+        uncounted.flags.set(FlowFlags::REJECTED);
+        assert_eq!(
+            uncounted.uniflows().map(|uniflow| (uniflow.is_empty(), uniflow.moved())),
+            [(false, false), (true, false)]
+        );
+    }
+
+    #[test]
     fn provenance_keeps_both_parts() {
         let provenance = Provenance::new(InputId(Provenance::MAX_INPUTS - 1), (1 << 40) - 1);
         assert_eq!((provenance.input().0, provenance.position()), (Provenance::MAX_INPUTS - 1, (1 << 40) - 1));
         assert_eq!(Provenance::new(InputId(7), u64::MAX).input(), InputId(7));
-    }
-
-    #[test]
-    fn times_are_iso_8601() {
-        let time: Timestamp = "2020-03-30T15:00:00.000001Z".parse().unwrap();
-        assert_eq!(time.to_string(), "2020-03-30T15:00:00.000001Z");
-        assert_eq!(Timestamp::at_midnight(jiff::civil::date(2020, 3, 30)).to_string(), "2020-03-30T00:00:00Z");
-        assert_eq!(time.date(), jiff::civil::date(2020, 3, 30));
-    }
-
-    #[test]
-    fn mapped_addresses_are_ipv4() {
-        let ip: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
-        assert_eq!(Addr::from(ip).to_string(), "192.0.2.1");
-        assert!(Addr::v4([0, 0, 0, 0]) < Addr::v4([0, 0, 0, 1]));
     }
 }

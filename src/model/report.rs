@@ -7,12 +7,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::addr::Addr;
 use super::country::CountrySet;
 use super::coverage::InputCoverage;
 use super::finding::{Axis, Contact, Decision, Opener, Severity, Totals};
-use super::flow::{Addr, Counters, NameSource, Timestamp};
+use super::flow::{Counters, NameSource};
 use super::location::{Authority, Standing};
 use super::party::Asn;
+use super::time::Timestamp;
 
 /// What an audit came to, and on what grounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -154,7 +154,12 @@ pub fn audit(inputs: &[Input], grounds: &Grounds, options: &Options, threads: us
 
 /// Reads an input to its end and hands out its records. `take` says whether it wants more. Returns what the input held, with
 /// the reason where it could not be read to its end.
-pub fn drain(input: &Input, options: &Options, advance: &Arc<Advance>, take: &mut dyn FnMut(&Batch) -> bool) -> InputCoverage {
+pub fn drain(
+    input: &Input,
+    options: &Options,
+    advance: &Arc<Advance>,
+    take: &mut dyn FnMut(&Batch) -> bool,
+) -> InputCoverage {
     let mut source = match open(input, options, advance) {
         Ok(source) => source,
         Err(reason) => {

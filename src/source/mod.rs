@@ -5,6 +5,8 @@
 
 use std::io::{self, Read};
 
+pub mod cloud;
+
 use crate::meter::MeterConfig;
 use crate::model::{Batch, InputCoverage, InputId};
 

@@ -1,7 +1,8 @@
-//! One test program: fast, and without network, clock or sleep.
+//! What the program promises, tested from outside, one file a subject: fast, and without network, clock or sleep.
 
 #![cfg(test)]
 
+mod aws;
 mod capture;
 mod capture_corpus;
 mod capture_file;
@@ -12,3 +13,5 @@ mod fixtures;
 mod layers;
 mod laws;
 mod samples;
+mod laws;
+mod layers;
