@@ -1,6 +1,7 @@
 //! What an input is, by its content.
 
 use super::capture::{Capture, CaptureFormat, CaptureSource};
+use super::cloud::aws;
 use super::compression::Unwrapped;
 use super::{Options, Source, SourceError};
 use crate::model::InputId;
@@ -19,7 +20,9 @@ pub(super) fn source(
         let capture = Capture::open(format, input.reader)?;
         return Ok(Box::new(CaptureSource::new(id, name, kind, capture, options)));
     }
-    // Flow logs in text: if aws::looks_like(&input.head), an AwsFlowLog of input.reader.
+    if aws::looks_like(&input.head) {
+        return Ok(Box::new(aws::AwsFlowLog::new(id, name, input.reader, options)));
+    }
     Err(unrecognised(&input.head))
 }
 
@@ -64,7 +67,10 @@ fn unrecognised(head: &[u8]) -> SourceError {
         None if is_text(head) => match head.trim_ascii_start().first() {
             Some(b'{' | b'[') => ("JSON of an unknown shape", None),
             Some(b'<') => ("HTML or XML", None),
-            _ => ("text of an unknown shape", Some("a flow log is told by its header line")),
+            _ => (
+                "text of an unknown shape",
+                Some("AWS VPC flow logs are read with their header line, or in the default format"),
+            ),
         },
         None => ("binary data of an unknown format", None),
     };

@@ -13,3 +13,5 @@ mod fixtures;
 mod laws;
 mod layers;
 mod samples;
+mod layers;
+mod laws;
