@@ -64,7 +64,7 @@ fn every_policy_is_without_mistakes_and_passes_its_own_tests() {
         let text = fs::read_to_string(&path).expect("a text");
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let parsed = Policy::parse(&name, &text, Library::embedded());
-        let said = render_text(&name, &text, &parsed.diagnostics, Colour::Plain);
+        let said = render_text(&name, &text, &parsed.diagnostics, Colour::Never);
         assert!(parsed.diagnostics.is_empty(), "{said}");
         let policy = parsed.policy.expect("a policy without diagnostics");
         let runs = policy.run_tests();
@@ -174,7 +174,8 @@ fn compare_findings(report: &Value, expected: &[Value]) {
 fn compare_totals(report: &Value, expected: &[(&str, u64, u64)]) {
     let totals = report["totals"].as_object().expect("totals");
     for (name, count) in totals {
-        let expected = expected.iter().find(|(key, ..)| key == name).map_or((0, 0), |(_, count, octets)| (*count, *octets));
+        let expected =
+            expected.iter().find(|(key, ..)| key == name).map_or((0, 0), |(_, count, octets)| (*count, *octets));
         let found = (count["count"].as_u64().expect("a count"), count["octets"].as_u64().expect("octets"));
         assert_eq!(found, expected, "{name}");
     }
@@ -200,10 +201,7 @@ fn zoom_2020_finds_the_key_from_beijing() {
     assert_eq!((key, request), (5200, 2100));
     compare_findings(
         &report,
-        &[
-            beijing("received", json!([1, 17, 5200, 4308])),
-            beijing("sent", json!([1, 18, 2100, 1156])),
-        ],
+        &[beijing("received", json!([1, 17, 5200, 4308])), beijing("sent", json!([1, 18, 2100, 1156]))],
     );
 
     // Two sign-ins: 14 packets out with 517 + 64 + 900 + 24 of payload, 15 in with 3,050 + 258 + 6,000.
@@ -311,10 +309,7 @@ fn spotify_partners_2020_finds_the_undeclared_recipient_and_nothing_else() {
     assert_eq!(calls, 32);
     compare_findings(
         &report,
-        &[
-            undeclared("sent", json!([32, 32 * 21, 672_000, 0])),
-            undeclared("received", json!([32, 32 * 9, 44_800, 0])),
-        ],
+        &[undeclared("sent", json!([32, 32 * 21, 672_000, 0])), undeclared("received", json!([32, 32 * 9, 44_800, 0]))],
     );
 
     // Answers vary within a week and come to seven times their mean; the last day is a week's first, 60 octets below it.
@@ -322,10 +317,7 @@ fn spotify_partners_2020_finds_the_undeclared_recipient_and_nothing_else() {
     let days = partners::DAYS_BEFORE + partners::DAYS_SINCE;
     compare_totals(
         &report,
-        &[
-            ("permit", 2 * 2 * days, 2 * (replies + days * partners::REQUEST)),
-            ("forbid", 64, 672_000 + 44_800),
-        ],
+        &[("permit", 2 * 2 * days, 2 * (replies + days * partners::REQUEST)), ("forbid", 64, 672_000 + 44_800)],
     );
     let declared: Vec<&Value> = report["inventory"]
         .as_array()
