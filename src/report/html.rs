@@ -193,7 +193,7 @@ impl<'r> Page<'r> {
             outcome_word,
             headline: quoted(&view::headline(report)),
             meta: meta(report),
-            tiles: summary::tiles(report),
+            tiles: summary::tiles(report, &landings),
             bars: summary::bars(report),
             places: summary::places(&landings),
             unknown: if landings.is_empty() { String::new() } else { sums.unknown() },
@@ -262,6 +262,8 @@ fn meta(report: &Report) -> Vec<(&'static str, String)> {
     if let Some(policy) = &report.policy {
         meta.push(("Policy", format!("{}, version {}", policy.id, policy.version)));
         meta.push(("Owner", policy.owner.clone()));
+    } else {
+        meta.push(("Policy", "none: nothing was judged".to_owned()));
     }
     let names: Vec<&str> = report.inputs.iter().take(3).map(|input| input.name.as_str()).collect();
     let rest = report.inputs.len().saturating_sub(names.len());

@@ -1,8 +1,8 @@
 //! The summary of the page: counts, bars, and where the traffic landed at a glance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::view::Landing;
+use super::super::view::{Landing, Sums};
 use super::super::words;
 use super::Tone;
 use crate::model::{Decision, Report};
@@ -15,9 +15,9 @@ const LEAST: f64 = 0.8;
 
 pub(super) struct Tile {
     pub(super) tone: Tone,
+    pub(super) number: String,
     pub(super) word: String,
-    pub(super) flows: String,
-    pub(super) octets: String,
+    pub(super) note: String,
 }
 
 /// A bar of 100 units, with a part for each tone.
@@ -59,19 +59,35 @@ const fn tone_word(tone: Tone) -> &'static str {
     }
 }
 
-pub(super) fn tiles(report: &Report) -> Vec<Tile> {
-    by_tone(report)
-        .into_iter()
-        .map(|(tone, flows, octets)| Tile {
+/// What it came to, by decision; without a policy, what there was.
+pub(super) fn tiles(report: &Report, landings: &[Landing<'_>]) -> Vec<Tile> {
+    if report.policy.is_some() {
+        let tile = |(tone, flows, octets)| Tile {
             tone,
+            number: words::number(flows),
             word: format!("{} {}", if flows == 1 { "flow" } else { "flows" }, tone_word(tone)),
-            flows: words::number(flows),
-            octets: words::octets(octets),
-        })
-        .collect()
+            note: words::octets(octets),
+        };
+        return by_tone(report).into_iter().map(tile).collect();
+    }
+    let sums = Sums::of(landings);
+    let countries: BTreeSet<_> = landings.iter().filter_map(|landing| landing.to.places.only()).collect();
+    let tile =
+        |number: String, word: &str, note: String| Tile { tone: Tone::Quiet, number, word: word.to_owned(), note };
+    let unknown = words::percent(sums.unknown_flows, sums.flows);
+    vec![
+        tile(words::number(sums.flows), "flows to or from elsewhere", String::new()),
+        tile(words::number(countries.len() as u64), "countries", format!("{unknown} of the flows could be anywhere")),
+        tile(words::octets(sums.sent), "sent", String::new()),
+        tile(words::octets(sums.received), "received", String::new()),
+    ]
 }
 
+/// How much came to which end; nothing where there was no policy to judge by.
 pub(super) fn bars(report: &Report) -> Vec<Bar> {
+    if report.policy.is_none() {
+        return Vec::new();
+    }
     let tones = by_tone(report);
     let bar = |label, measure: fn(&(Tone, u64, u64)) -> u64| {
         let all = tones.iter().fold(0, |sum: u64, part| sum.saturating_add(measure(part)));
