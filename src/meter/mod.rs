@@ -17,6 +17,7 @@
 //! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
 mod flow;
+mod index;
 mod table;
 mod tally;
 
