@@ -42,6 +42,12 @@ impl Index {
         }
     }
 
+    /// The word where a look-up for `hash` begins.
+    #[inline]
+    pub(super) fn glance(&self, hash: u32) -> u64 {
+        self.words[hash as usize & (self.words.len() - 1)]
+    }
+
     /// Adds a place that is not in the index.
     pub(super) fn insert(&mut self, hash: u32, place: u32) {
         if (self.used + 1) * 4 > self.words.len() * 3 {

@@ -4,6 +4,7 @@
 //! taken out of the middle of a list without touching its neighbours.
 
 use std::hash::Hasher;
+use std::hint::black_box;
 
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
@@ -91,6 +92,19 @@ impl Table {
     #[inline]
     pub(super) fn find(&self, hash: u32, key: &Key) -> Option<u32> {
         self.index.find(hash, |at| self.flows[at as usize].key == *key)
+    }
+
+    /// Touches what [`Table::find`] will need for each of `hashes`, and the flows themselves. The look-ups do not depend on
+    /// one another, so that the processor waits for memory once for many of them.
+    #[inline]
+    pub(super) fn fetch(&self, hashes: impl Iterator<Item = u32> + Clone) {
+        let words = hashes.clone().fold(0, |sum, hash| sum ^ self.index.glance(hash));
+        let places = hashes.filter_map(|hash| self.index.find(hash, |_| true));
+        black_box(
+            places.fold(words, |sum, at| {
+                sum ^ self.flows[at as usize].touched ^ u64::from(self.links[at as usize].older)
+            }),
+        );
     }
 
     /// Adds a flow whose key is not in the table, as the newest of its list.
