@@ -1,7 +1,34 @@
 //! Packets to biflows.
+//!
+//! A [`Meter`] keeps a table of flows, each under its addresses, ports and protocol whichever way a packet goes, and
+//! ends them by packet time. Nothing here reads a clock: the same frames give the same records in the same order.
+//!
+//! - **Time.** The meter's clock goes forward with the frames. A frame that is earlier than the latest by no more than the
+//!   idle timeout leaves it where it is; one that is earlier by more says that the capture's clock was set back, and the
+//!   meter's clock goes on from there. A frame without a time has that of the frame before.
+//! - **Initiator.** The sender of the first SYN; or the receiver of a SYN with ACK; or, for ICMP, the sender of a request
+//!   and the receiver of a reply; or the end whose port is not a service's where the other's is; or the sender of the
+//!   first packet. For TCP between two like ports, and for packets whose ports are not known, that last is no evidence and
+//!   the record says [`BiflowDirection::Arbitrary`](crate::model::BiflowDirection::Arbitrary).
+//! - **End.** After a RST, or FIN from both sides, a flow waits five seconds for what is still on its way, then ends;
+//!   a new SYN ends it at once and begins another. Otherwise flows end when they are idle, are cut when they last too
+//!   long, and are cut when the table is full: one that waits after its end if there is one, else the one that has been
+//!   idle longest.
+//! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
-use crate::model::{Batch, FlowEndReason, InputCoverage, InputId, Timestamp};
-use crate::wire::LinkType;
+mod flow;
+mod table;
+mod tally;
+
+use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Timestamp};
+use crate::wire::{self, LinkType, Packet};
+
+use flow::{Flow, Key, SYN};
+use table::{List, Table};
+use tally::Tally;
+
+/// How long a flow waits after FIN from both sides or RST, in nanoseconds; the idle timeout where that is less.
+const LINGER: u64 = 5 * Timestamp::SECOND;
 
 /// Timeouts and limits of metering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,14 +37,37 @@ pub struct MeterConfig {
     pub idle_timeout: u64,
     /// A flow that goes on for this long is cut, in nanoseconds.
     pub active_timeout: u64,
-    /// The most flows that are held at once; the one that has been idle longest is cut for a new one.
+    /// The most flows that are held at once; the one that has been idle longest is cut for a new one. At least one.
     pub flows_max: usize,
+    /// Whether flows are reported before they end.
+    pub early: Early,
+    /// The seed of the table's hashes. Records do not depend on it. A driver that reads from strangers gives a number that
+    /// they cannot know, so that they cannot choose flows that collide.
+    pub hash_seed: u64,
 }
 
 impl Default for MeterConfig {
     fn default() -> Self {
-        Self { idle_timeout: 120 * Timestamp::SECOND, active_timeout: 1800 * Timestamp::SECOND, flows_max: 4_000_000 }
+        Self {
+            idle_timeout: 120 * Timestamp::SECOND,
+            active_timeout: 1800 * Timestamp::SECOND,
+            flows_max: 4_000_000,
+            early: Early::No,
+            hash_seed: 0,
+        }
     }
+}
+
+/// Whether flows are reported before they end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Early {
+    /// Records are made when flows end or are cut.
+    #[default]
+    No,
+    /// A flow is cut, as by the active timeout, after the first packet with payload in each direction, so that a watch can
+    /// tell of movement as it begins. Totals are the same; there are up to two records more for each flow, and none is
+    /// empty.
+    FirstPayload,
 }
 
 /// A captured frame.
@@ -36,25 +86,233 @@ pub struct Frame<'a> {
 }
 
 /// Turns packets into biflows.
-pub struct Meter {}
+pub struct Meter {
+    input: InputId,
+    config: MeterConfig,
+    table: Table,
+    tally: Tally,
+    clock: Clock,
+    /// No flow is idle before the clock reads this.
+    next_expiry: u64,
+}
 
 impl Meter {
     /// A meter with no flows.
     pub fn new(input: InputId, config: MeterConfig) -> Self {
-        let _ = (input, config);
-        unimplemented!()
+        Self {
+            input,
+            config,
+            table: Table::new(config.hash_seed),
+            tally: Tally::default(),
+            clock: Clock::default(),
+            next_expiry: u64::MAX,
+        }
     }
 
     /// Counts a frame. Flows that end by it are appended to the batch. What is read, used, skipped and doubted is counted
-    /// in `coverage`.
+    /// in `coverage`, of which a part may be held back until [`Meter::flush`], [`Meter::expire`] or some thousand frames.
     pub fn observe(&mut self, frame: &Frame<'_>, coverage: &mut InputCoverage, batch: &mut Batch) {
-        let _ = (frame, coverage, batch);
-        unimplemented!()
+        self.tally.read(frame);
+        let seen = self.clock.frame(frame.time, self.config.idle_timeout);
+        if self.clock.now >= self.next_expiry {
+            self.end_idle(batch);
+        }
+        match wire::dissect(frame.link, frame.octets, frame.original_length) {
+            Ok(mut packet) => {
+                match seen {
+                    Seen::InOrder => {}
+                    Seen::Earlier => packet.caveats.set(Caveat::ClockBackwards),
+                    Seen::WithoutTime => packet.caveats.set(Caveat::NoTime),
+                }
+                self.tally.used(&packet, frame.number);
+                self.count(&packet, frame.number, batch);
+            }
+            Err(unread) => self.tally.skip(unread, frame, coverage),
+        }
+        if self.tally.is_due() {
+            self.tally.fold(coverage);
+        }
     }
 
-    /// Ends every flow for `reason`.
+    /// Ends flows that are idle at `now`: for live captures, where time passes without frames. A time before the latest
+    /// frame's changes nothing. Brings `coverage` up to date.
+    pub fn expire(&mut self, now: Timestamp, coverage: &mut InputCoverage, batch: &mut Batch) {
+        self.clock.pass(now);
+        self.end_idle(batch);
+        self.tally.fold(coverage);
+    }
+
+    /// Ends every flow for `reason`; those that had ended by themselves keep theirs. Brings `coverage` up to date.
     pub fn flush(&mut self, reason: FlowEndReason, coverage: &mut InputCoverage, batch: &mut Batch) {
-        let _ = (reason, coverage, batch);
-        unimplemented!()
+        self.flush_some(usize::MAX, reason, coverage, batch);
+    }
+
+    /// Ends at most `limit` flows for `reason` and says how many are left, so that a full table need not be copied into
+    /// one batch. Brings `coverage` up to date.
+    pub fn flush_some(
+        &mut self,
+        limit: usize,
+        reason: FlowEndReason,
+        coverage: &mut InputCoverage,
+        batch: &mut Batch,
+    ) -> usize {
+        for _ in 0..limit {
+            let Some(at) = self.table.oldest(List::Closed).or_else(|| self.table.oldest(List::Open)) else { break };
+            self.end(at, reason, batch);
+        }
+        self.tally.fold(coverage);
+        self.table.len()
+    }
+
+    /// How many flows are held.
+    pub fn flows(&self) -> usize {
+        self.table.len()
+    }
+
+    #[inline]
+    fn count(&mut self, packet: &Packet, number: u64, batch: &mut Batch) {
+        let (key, side) = Key::of(packet);
+        let hash = self.table.hash(&key);
+        let time = self.clock.last;
+        let known = self.table.find(hash, &key).filter(|at| {
+            let again = self.table.flow(*at).is_closed() && packet.tcp_flags & flow::HANDSHAKE == SYN;
+            if again {
+                self.end(*at, FlowEndReason::EndOfFlow, batch);
+            }
+            !again
+        });
+        let at = if let Some(at) = known {
+            let flow = self.table.flow(at);
+            if !flow.is_empty() && time.since(flow.start) >= self.config.active_timeout {
+                self.cut(at, batch);
+            }
+            at
+        } else {
+            self.make_room(batch);
+            let at = self.table.insert(hash, Flow::new(key, side, packet));
+            self.next_expiry = self.next_expiry.min(self.clock.now.saturating_add(self.config.idle_timeout));
+            at
+        };
+        let flow = self.table.flow_mut(at);
+        let from = List::of(flow);
+        flow.count(packet, side, time, number);
+        flow.touched = self.clock.now;
+        let to = List::of(flow);
+        let early = self.config.early == Early::FirstPayload && flow.begins_to_move(packet, side);
+        self.table.touch(at, from, to);
+        if from != to {
+            self.next_expiry = self.next_expiry.min(self.clock.now.saturating_add(self.timeout(to)));
+        }
+        if early {
+            self.cut(at, batch);
+        }
+    }
+
+    fn timeout(&self, list: List) -> u64 {
+        match list {
+            List::Closed => LINGER.min(self.config.idle_timeout),
+            List::Open => self.config.idle_timeout,
+        }
+    }
+
+    fn end_idle(&mut self, batch: &mut Batch) {
+        self.next_expiry = u64::MAX;
+        for list in [List::Closed, List::Open] {
+            let timeout = self.timeout(list);
+            while let Some(at) = self.table.oldest(list) {
+                let due = self.table.flow(at).touched.saturating_add(timeout);
+                if due > self.clock.now {
+                    self.next_expiry = self.next_expiry.min(due);
+                    break;
+                }
+                self.end(at, FlowEndReason::IdleTimeout, batch);
+            }
+        }
+    }
+
+    /// Cuts flows until there is room for one more.
+    fn make_room(&mut self, batch: &mut Batch) {
+        while self.table.len() >= self.config.flows_max.clamp(1, Table::MAX) {
+            if let Some(at) = self.table.oldest(List::Closed) {
+                self.end(at, FlowEndReason::EndOfFlow, batch);
+            } else if let Some(at) = self.table.oldest(List::Open) {
+                let flow = self.table.flow(at);
+                self.tally.caveat(Caveat::Evicted, flow.first_frame, flow.octets());
+                self.end(at, FlowEndReason::LackOfResources, batch);
+            } else {
+                break;
+            }
+        }
+    }
+
+    fn end(&mut self, at: u32, reason: FlowEndReason, batch: &mut Batch) {
+        let flow = self.table.remove(at);
+        self.report(&flow, if flow.is_closed() { FlowEndReason::EndOfFlow } else { reason }, batch);
+    }
+
+    fn cut(&mut self, at: u32, batch: &mut Batch) {
+        let flow = self.table.flow_mut(at);
+        let whole = *flow;
+        flow.begin_again();
+        self.report(&whole, FlowEndReason::ActiveTimeout, batch);
+    }
+
+    /// Appends the record of a flow, unless all of it is in earlier records.
+    fn report(&mut self, flow: &Flow, reason: FlowEndReason, batch: &mut Batch) {
+        if flow.is_empty() {
+            return;
+        }
+        if flow.key.protocol == Protocol::TCP && flow.is_guessed() && !flow.is_continued() {
+            self.tally.caveat(Caveat::InitiatorGuessed, flow.first_frame, flow.octets());
+        }
+        batch.records.push(flow.record(self.input, reason));
+    }
+}
+
+/// How a frame stands in time.
+enum Seen {
+    InOrder,
+    Earlier,
+    WithoutTime,
+}
+
+/// The time of frames, and a reading that never goes backwards.
+#[derive(Default)]
+struct Clock {
+    /// The time of the latest frame that had one.
+    last: Timestamp,
+    /// The latest time on the present scale; `None` before the first.
+    mark: Option<Timestamp>,
+    /// The meter's own reading, in nanoseconds.
+    now: u64,
+}
+
+impl Clock {
+    #[inline]
+    fn frame(&mut self, time: Option<Timestamp>, tolerance: u64) -> Seen {
+        let Some(time) = time else { return Seen::WithoutTime };
+        if let Some(mark) = self.mark
+            && time < mark
+        {
+            if mark.since(time) > tolerance {
+                self.mark = Some(time);
+            }
+        } else {
+            self.now = self.now.saturating_add(time.since(self.mark.unwrap_or(time)));
+            self.mark = Some(time);
+        }
+        let seen = if time < self.last { Seen::Earlier } else { Seen::InOrder };
+        self.last = time;
+        seen
+    }
+
+    /// Time passes without a frame.
+    fn pass(&mut self, time: Timestamp) {
+        if let Some(mark) = self.mark
+            && time > mark
+        {
+            self.now = self.now.saturating_add(time.since(mark));
+            self.mark = Some(time);
+        }
     }
 }

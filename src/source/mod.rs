@@ -1,12 +1,20 @@
 //! Every input as a stream of flow records.
 //!
 //! A capture is a source with a [`Meter`](crate::meter::Meter) inside. What an input is, is told by its content
-//! ([`open`]), never by its name.
+//! ([`open`]), never by its name: a `.gz` that is not compressed is read as it is, and the reverse.
+
+use std::io::{self, Read};
 
 pub mod cloud;
 
 use crate::meter::MeterConfig;
 use crate::model::{Batch, InputCoverage, InputId};
+
+pub mod capture;
+pub mod compression;
+mod detect;
+
+use compression::{Compression, InflateError};
 
 /// Whether there is more to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +29,12 @@ pub enum Progress {
 
 /// A stream of flow records.
 pub trait Source: Send {
-    /// Appends the next records to the batch. An error ends the source; what was appended before it is valid, and what is
-    /// still held (flows that have not ended) is appended too. What cannot be used is not an error: it is counted.
+    /// Appends the next records to the batch.
+    ///
+    /// An error ends the source, and is returned once: by then what was still held (flows that have not ended) has been
+    /// appended too, everything in the batch is valid, and the error stands in words in [`InputCoverage::error`]. A call
+    /// after that gives [`Progress::End`]. An input that breaks off in the middle of a record is not an error: it ends,
+    /// with [`InputCoverage::truncated_at`]. What cannot be used is not an error either: it is counted.
     fn read(&mut self, batch: &mut Batch) -> Result<Progress, SourceError>;
 
     /// What was read so far and what of it could not be used.
@@ -38,7 +50,20 @@ pub struct Options {
     pub max_inflate: u64,
 }
 
+impl Options {
+    /// 1 TiB: beyond what is kept in one compressed capture, and an end to what only pretends to be one.
+    pub const MAX_INFLATE: u64 = 1 << 40;
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { meter: MeterConfig::default(), max_inflate: Self::MAX_INFLATE }
+    }
+}
+
 /// Why an input cannot be read, or not to its end.
+///
+/// Offsets count octets from the start of the input, from zero; in a compressed input, of its content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
@@ -49,17 +74,88 @@ pub enum SourceError {
         offset: u64,
         /// What the system says.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
+    },
+    /// The content is of no format that is read.
+    #[error("not a capture or flow log: {looks_like}")]
+    NotRecognised {
+        /// What the first octets look like: `empty file`, `text`, `PNG image`.
+        looks_like: &'static str,
+        /// What can be done about it.
+        help: Option<&'static str>,
+    },
+    /// The content contradicts its format, so that nothing after this place can be trusted.
+    #[error("malformed at octet {offset}: {reason}")]
+    Format {
+        /// Where the record begins that is malformed.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Compressed content is damaged or breaks off.
+    #[error("the {kind} data breaks off or is damaged after {offset} octets of content")]
+    Compressed {
+        /// How much could be decompressed before.
+        offset: u64,
+        /// The compression.
+        kind: Compression,
+        /// What the decompressor says.
+        #[source]
+        source: io::Error,
+    },
+    /// Compressed content grows beyond the limit ([`Options::max_inflate`]).
+    #[error("the content grows beyond the limit of {limit} octets when it is decompressed")]
+    InflateLimit {
+        /// The limit.
+        limit: u64,
     },
 }
 
+impl SourceError {
+    /// What went wrong when a reader failed after `offset` octets: the system, the compressed data or the limit.
+    ///
+    /// Every format reads through [`open`], whose decompression reports by way of [`io::Error`]; this takes it apart.
+    pub fn reading(offset: u64, error: io::Error) -> Self {
+        match error.downcast::<InflateError>() {
+            Ok(InflateError::Limit { limit }) => Self::InflateLimit { limit },
+            Ok(InflateError::Damaged { kind, source }) => Self::Compressed { offset, kind, source },
+            Err(source) => Self::Io { offset, source },
+        }
+    }
+
+    /// What can be done about it, where something can.
+    pub const fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::NotRecognised { help, .. } => *help,
+            _ => None,
+        }
+    }
+
+    /// The error with its causes in one line, for [`InputCoverage::error`].
+    pub fn in_words(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
+    pub(crate) fn format(offset: u64, reason: impl Into<String>) -> Self {
+        Self::Format { offset, reason: reason.into() }
+    }
+}
+
 /// Opens an input by its content.
+///
+/// Content compressed by gzip or zstd is decompressed, twice at most. `name` is for the coverage alone.
 pub fn open(
     id: InputId,
     name: &str,
-    reader: Box<dyn std::io::Read + Send>,
+    reader: Box<dyn Read + Send>,
     options: &Options,
 ) -> Result<Box<dyn Source>, SourceError> {
-    let _ = (id, name, reader, options);
-    unimplemented!()
+    detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, options)
 }

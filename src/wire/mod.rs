@@ -1,10 +1,43 @@
 //! Octets to headers: link types, IP, TCP and UDP.
+//!
+//! [`dissect`] reads what a flow meter needs of a frame and no more. Every length is a claim of a stranger: octets are
+//! counted as the IP header says, so that neither padding nor a snap length changes a total, and nothing is read beyond
+//! what was captured. Tunnels inside IP are flows of their own protocol here.
+
+mod ip;
+mod link;
+mod transport;
+
+use std::fmt;
 
 use crate::model::{Addr, Caveat, Protocol, Skip};
 
 /// A link type by its number in the registry of the pcap format (LINKTYPE_ values).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkType(pub u32);
+
+impl LinkType {
+    /// BSD loopback: the address family in the byte order of the host that captured.
+    pub const NULL: Self = Self(0);
+    /// IEEE 802.3 Ethernet.
+    pub const ETHERNET: Self = Self(1);
+    /// Raw IP, by its number in files of some systems (`DLT_RAW`).
+    pub const RAW_BSD: Self = Self(12);
+    /// Raw IP, by its number in files of OpenBSD.
+    pub const RAW_OPENBSD: Self = Self(14);
+    /// Raw IP.
+    pub const RAW: Self = Self(101);
+    /// OpenBSD loopback: the address family in network byte order.
+    pub const LOOP: Self = Self(108);
+    /// Linux cooked capture.
+    pub const LINUX_SLL: Self = Self(113);
+    /// Raw IPv4.
+    pub const IPV4: Self = Self(228);
+    /// Raw IPv6.
+    pub const IPV6: Self = Self(229);
+    /// Linux cooked capture, version 2.
+    pub const LINUX_SLL2: Self = Self(276);
+}
 
 /// What a flow meter needs of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +46,7 @@ pub struct Packet {
     pub src: Addr,
     /// Destination address of the IP header.
     pub dst: Addr,
-    /// The transport protocol, after any IPv6 extension headers.
+    /// The transport protocol, after any IPv6 extension headers and IP authentication headers.
     pub protocol: Protocol,
     /// Source port, or zero.
     pub sport: u16,
@@ -21,18 +54,116 @@ pub struct Packet {
     pub dport: u16,
     /// IP octets by the IP header: header and all that follows, without link-layer padding.
     pub octets: u32,
-    /// Octets of transport payload by the headers.
+    /// Octets of transport payload by the headers: what follows the header of TCP, UDP, SCTP (12 octets) and ICMP (8);
+    /// for other protocols what follows the IP headers; for a later fragment all of its data.
     pub payload: u32,
     /// TCP flags (the octet of RFC 9293 section 3.1), or zero.
     pub tcp_flags: u8,
-    /// ICMP type where the protocol is ICMP or ICMPv6, or zero.
-    pub icmp_type: u8,
+    /// ICMP type where the protocol is ICMP or ICMPv6 and the type was captured.
+    pub icmp_type: Option<u8>,
     /// What limits the evidence.
-    pub caveat: Option<Caveat>,
+    pub caveats: Caveats,
 }
 
-/// Reads the headers of a frame. `octets` is what was captured, `original_length` what was on the wire.
-pub fn dissect(link: LinkType, octets: &[u8], original_length: u32) -> Result<Packet, Skip> {
-    let _ = (link, octets, original_length);
-    unimplemented!()
+/// A set of [`Caveat`]s: several can hold for one packet, and each is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Caveats(u16);
+
+const _: () = assert!(Caveat::ALL.len() <= 16, "caveats are bits of a word");
+
+impl Caveats {
+    /// No limit.
+    pub const NONE: Self = Self(0);
+
+    /// Adds `caveat`.
+    pub const fn set(&mut self, caveat: Caveat) {
+        self.0 |= 1 << caveat as u16;
+    }
+
+    /// Whether `caveat` is in the set.
+    pub const fn has(self, caveat: Caveat) -> bool {
+        self.0 >> caveat as u16 & 1 == 1
+    }
+
+    /// Whether nothing limits the evidence.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The members, in the order of [`Caveat::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Caveat> {
+        Caveat::ALL.iter().copied().filter(move |caveat| self.has(*caveat))
+    }
+}
+
+impl fmt::Debug for Caveats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// Why a frame is in no flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The reason, to be counted.
+    pub skip: Skip,
+    /// What was not understood, to be named once.
+    pub note: Option<Note>,
+}
+
+impl Unread {
+    const fn new(skip: Skip) -> Self {
+        Self { skip, note: None }
+    }
+
+    const fn noted(skip: Skip, note: Note) -> Self {
+        Self { skip, note: Some(note) }
+    }
+}
+
+/// What was not understood in a frame: a note of the coverage, written only when it is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Note {
+    /// An Ethernet type that is not read.
+    EtherType(u16),
+    /// The version field of what should be an IP header.
+    IpVersion(u8),
+    /// The address family of a loopback frame.
+    Family(u32),
+    /// The hardware type of a cooked capture (ARPHRD_ values).
+    Hardware(u16),
+    /// The protocol of a SNAP header: the organisation's identifier and its own number.
+    Snap(u32, u16),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EtherType(number) => write!(f, "ethertype {number:#06x}"),
+            Self::IpVersion(number) => write!(f, "ip version {number}"),
+            Self::Family(number) => write!(f, "address family {number}"),
+            Self::Hardware(number) => write!(f, "hardware type {number}"),
+            Self::Snap(organisation, number) => write!(f, "snap protocol {organisation:06x}:{number:04x}"),
+        }
+    }
+}
+
+/// Reads the headers of a frame. `octets` is what was captured, `original_length` what was on the wire; where a capture
+/// claims to hold more than was on the wire, the longer of the two is taken.
+///
+/// Each caveat that applies is in [`Packet::caveats`]. A frame that ends before its IP header does is
+/// [`Skip::CutHeader`], even where the addresses could be read: its length field may not be there.
+#[inline]
+pub fn dissect(link: LinkType, octets: &[u8], original_length: u32) -> Result<Packet, Unread> {
+    let captured = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+    if captured == 0 {
+        return Err(Unread::new(if original_length == 0 { Skip::EmptyFrame } else { Skip::CutHeader }));
+    }
+    let (version, rest) = link::strip(link, octets)?;
+    let stripped = (octets.len() - rest.len()) as u32;
+    let mut packet = ip::read(version, rest, original_length.max(captured) - stripped)?;
+    if captured < original_length {
+        packet.caveats.set(Caveat::Snapped);
+    }
+    Ok(packet)
 }

@@ -2,3 +2,6 @@
 
 #[cfg(test)]
 mod aws;
+mod capture;
+mod capture_corpus;
+mod corpus;

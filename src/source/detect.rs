@@ -1,0 +1,84 @@
+//! What an input is, by its content.
+
+use super::capture::{Capture, CaptureFormat, CaptureSource};
+use super::compression::Unwrapped;
+use super::{Options, Source, SourceError};
+use crate::model::InputId;
+
+/// Opens the source that reads this content.
+///
+/// A format plugs in here: a look at the head, and its source.
+pub(super) fn source(
+    id: InputId,
+    name: &str,
+    input: Unwrapped,
+    options: &Options,
+) -> Result<Box<dyn Source>, SourceError> {
+    if let Some(format) = CaptureFormat::of(&input.head) {
+        let kind = input.kind(format.name());
+        let capture = Capture::open(format, input.reader)?;
+        return Ok(Box::new(CaptureSource::new(id, name, kind, capture, options)));
+    }
+    // Flow logs in text: if aws::looks_like(&input.head), an AwsFlowLog of input.reader.
+    Err(unrecognised(&input.head))
+}
+
+/// What else begins with these octets, so that the message can say what was given instead of what was not.
+const STRANGERS: &[(&[u8], &str, Option<&str>)] = &[
+    (b"\xfd7zXZ\0", "xz compressed data", DECOMPRESS),
+    (b"BZh", "bzip2 compressed data", DECOMPRESS),
+    (b"\x04\x22\x4d\x18", "lz4 compressed data", DECOMPRESS),
+    (b"\x1f\x9d", "data compressed by compress(1)", DECOMPRESS),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip archive", UNPACK),
+    (b"PK\x03\x04", "zip archive", UNPACK),
+    (b"Rar!\x1a\x07", "RAR archive", UNPACK),
+    (b"PAR1", "Parquet file", None),
+    (b"snoop\0\0\0", "snoop capture", CONVERT),
+    (b"GMBU", "Microsoft Network Monitor capture", CONVERT),
+    (b"RTSS", "Microsoft Network Monitor capture", CONVERT),
+    (b"\x1c\x00\x01\xac", "capture in the pcap variant of Ixia", CONVERT),
+    (b"\xac\x01\x00\x1c", "capture in the pcap variant of Ixia", CONVERT),
+    (b"\x0c\xa5", "nfdump file", Some("write its flows with `nfdump -o csv`")),
+    (b"\x89PNG\r\n", "PNG image", None),
+    (b"\xff\xd8\xff", "JPEG image", None),
+    (b"GIF8", "GIF image", None),
+    (b"%PDF-", "PDF document", None),
+    (b"\x7fELF", "ELF program", None),
+    (b"SQLite format 3\0", "SQLite database", None),
+    (b"\xff\xfe", "text in UTF-16", ENCODE),
+    (b"\xfe\xff", "text in UTF-16", ENCODE),
+];
+
+const DECOMPRESS: Option<&str> = Some("decompress it first; gzip and zstd are read as they are");
+const UNPACK: Option<&str> = Some("unpack it first");
+const CONVERT: Option<&str> = Some("convert it with `editcap -F pcapng`");
+const ENCODE: Option<&str> = Some("write it as UTF-8");
+
+fn unrecognised(head: &[u8]) -> SourceError {
+    let stranger = STRANGERS.iter().find(|(magic, ..)| head.starts_with(magic));
+    let (looks_like, help) = match stranger {
+        _ if head.is_empty() => ("empty file", None),
+        Some((_, looks_like, help)) => (*looks_like, *help),
+        None if head.get(257..262) == Some(b"ustar") => ("tar archive", UNPACK),
+        None if head.iter().all(|octet| *octet == 0) => ("nothing but zeros", None),
+        None if is_text(head) => match head.trim_ascii_start().first() {
+            Some(b'{' | b'[') => ("JSON of an unknown shape", None),
+            Some(b'<') => ("HTML or XML", None),
+            _ => ("text of an unknown shape", Some("a flow log is told by its header line")),
+        },
+        None => ("binary data of an unknown format", None),
+    };
+    SourceError::NotRecognised { looks_like, help }
+}
+
+/// Whether it is UTF-8 without control characters but white space. The head may end within a character.
+fn is_text(head: &[u8]) -> bool {
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            head.get(..error.valid_up_to()).map_or("", |valid| std::str::from_utf8(valid).unwrap_or(""))
+        }
+        Err(_) => return false,
+    };
+    !text.is_empty() && !text.chars().any(|c| c.is_control() && !c.is_whitespace())
+}

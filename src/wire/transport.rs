@@ -1,0 +1,75 @@
+//! Transport headers: ports, TCP flags, ICMP types, and how much payload follows.
+//!
+//! Payload is reckoned from lengths, so that what a snap length cut off still counts.
+
+use crate::model::Protocol;
+
+const TCP_HEADER: u32 = 20;
+const UDP_HEADER: u32 = 8;
+const SCTP_HEADER: u32 = 12;
+const ICMP_HEADER: u32 = 8;
+
+/// What a transport header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) sport: u16,
+    pub(super) dport: u16,
+    pub(super) payload: u32,
+    pub(super) tcp_flags: u8,
+    pub(super) icmp_type: Option<u8>,
+    /// The protocol has ports, and they were not captured; or it is TCP, and the length of its header was not.
+    pub(super) cut: bool,
+}
+
+impl Segment {
+    /// Payload, and no header.
+    pub(super) const fn data(payload: u32) -> Self {
+        Self { sport: 0, dport: 0, payload, tcp_flags: 0, icmp_type: None, cut: false }
+    }
+}
+
+/// Reads a transport header in `octets`, which is what was captured of `length` octets.
+#[inline]
+pub(super) fn read(protocol: Protocol, octets: &[u8], length: u32) -> Segment {
+    match protocol {
+        Protocol::TCP => tcp(octets, length),
+        Protocol::UDP => udp(octets, length),
+        Protocol::SCTP => with_ports(octets, length.saturating_sub(SCTP_HEADER)),
+        Protocol::ICMP | Protocol::ICMPV6 => {
+            Segment { icmp_type: octets.first().copied(), ..Segment::data(length.saturating_sub(ICMP_HEADER)) }
+        }
+        _ => Segment::data(length),
+    }
+}
+
+#[inline]
+fn with_ports(octets: &[u8], payload: u32) -> Segment {
+    match octets.first_chunk::<4>() {
+        Some(&[a, b, c, d]) => {
+            Segment { sport: u16::from_be_bytes([a, b]), dport: u16::from_be_bytes([c, d]), ..Segment::data(payload) }
+        }
+        None => Segment { cut: true, ..Segment::data(payload) },
+    }
+}
+
+/// RFC 9293 section 3.1. A header whose length is not known, or below the least, is taken to have no options.
+#[inline]
+fn tcp(octets: &[u8], length: u32) -> Segment {
+    let Some(&[.., offset, flags]) = octets.first_chunk::<14>() else {
+        return Segment { cut: true, ..with_ports(octets, length.saturating_sub(TCP_HEADER)) };
+    };
+    let header = (u32::from(offset >> 4) * 4).max(TCP_HEADER);
+    Segment { tcp_flags: flags, ..with_ports(octets, length.saturating_sub(header)) }
+}
+
+/// RFC 768. The length field bounds the payload where it is plausible: it is zero in jumbograms and offloaded segments, and
+/// that of the whole datagram in a first fragment.
+#[inline]
+fn udp(octets: &[u8], length: u32) -> Segment {
+    let says = match octets.first_chunk::<6>() {
+        Some(&[.., high, low]) => u32::from(u16::from_be_bytes([high, low])),
+        None => 0,
+    };
+    let whole = if says < UDP_HEADER { length } else { says.min(length) };
+    with_ports(octets, whole.saturating_sub(UDP_HEADER))
+}
