@@ -1,6 +1,7 @@
 //! What an input is, by its content.
 
 use super::capture::{Capture, CaptureFormat, CaptureSource};
+use super::cloud::aws::{self, AwsFlowLog};
 use super::compression::Unwrapped;
 use super::{Options, Source, SourceError};
 use crate::model::InputId;
@@ -19,7 +20,10 @@ pub(super) fn source(
         let capture = Capture::open(format, input.reader)?;
         return Ok(Box::new(CaptureSource::new(id, name, kind, capture, options)));
     }
-    // Flow logs in text: if aws::looks_like(&input.head), an AwsFlowLog of input.reader.
+    if aws::looks_like(&input.head) {
+        let kind = input.kind(aws::KIND);
+        return Ok(Box::new(AwsFlowLog::new(id, name, input.reader, options).of_kind(kind)));
+    }
     Err(unrecognised(&input.head))
 }
 

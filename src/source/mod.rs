@@ -5,12 +5,11 @@
 
 use std::io::{self, Read};
 
-pub mod cloud;
-
 use crate::meter::MeterConfig;
 use crate::model::{Batch, InputCoverage, InputId};
 
 pub mod capture;
+pub mod cloud;
 pub mod compression;
 mod detect;
 

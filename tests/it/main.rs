@@ -1,6 +1,7 @@
-//! What the program promises, tested from outside, one file a subject.
+//! One test program: fast, and without network, clock or sleep.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod aws;
 mod capture;
 mod capture_corpus;
