@@ -6,3 +6,5 @@ mod aws;
 mod capture;
 mod capture_corpus;
 mod corpus;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod watch;
