@@ -323,7 +323,7 @@ impl Watch {
         let (done, told) = oneshot::channel();
         std::thread::scope(|scope| {
             // Whichever way this thread leaves, the others must not be waited for in vain.
-            let _ending = Ending { stop: &stop, done: Some(done) };
+            let ending = Ending { stop: &stop, done: Some(done) };
             let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
             let supervisor = thread("supervisor")
                 .spawn_scoped(scope, || until_told(&stop, limit, told))
@@ -334,7 +334,7 @@ impl Watch {
             }
             drop(sender);
             let covered = receive(&receiver, &mut on_batch);
-            drop(_ending);
+            drop(ending);
             match supervisor.join() {
                 Ok(result) => result.map_err(LiveError::Start)?,
                 Err(panic) => std::panic::resume_unwind(panic),
