@@ -1,1 +1,164 @@
-//! stub
+//! The auditor: judges flow records against a policy, and folds what came of it.
+//!
+//! [`Grounds`] are what everything rests on: the policy, the location table, and which addresses are ours. They never
+//! change during an audit. An [`Auditor`] observes flow records; what it keeps is an [`Audit`], which has no order: audits
+//! on the same grounds merge to the same audit, however the input was split. [`Audit::report`] makes it readable.
+
+mod judge;
+mod summary;
+
+use std::collections::BTreeMap;
+
+pub use judge::Auditor;
+
+use ipnet::IpNet;
+
+use crate::locate::Gazetteer;
+use crate::model::{Addr, Assumption, Coverage, Exchange, FindingKey, FlowRecord, InventoryKey, Tally, Totals, ZoneId};
+use crate::policy::Policy;
+
+/// What an audit rests on. Immutable: a reload makes other grounds, so that no finding mixes two policies.
+pub struct Grounds {
+    /// The policy; without one, only the inventory is taken.
+    pub policy: Option<Policy>,
+    /// Where addresses can be.
+    pub gazetteer: Gazetteer,
+    /// Which addresses are ours.
+    pub local: Local,
+}
+
+/// Which addresses are ours.
+#[derive(Clone, Debug)]
+pub enum Local {
+    /// Those in the zones of the policy; what is in none is outside.
+    Zones,
+    /// These networks, as the user said; what is in none is outside.
+    Stated(Vec<IpNet>),
+    /// These networks; where neither end is in one, the side that opened the flow.
+    Private(Vec<IpNet>),
+}
+
+impl Local {
+    /// The private networks of RFC 1918 and RFC 4193 and the shared address space of RFC 6598.
+    pub fn private() -> Self {
+        const NETWORKS: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+        Self::Private(NETWORKS.iter().filter_map(|text| text.parse().ok()).collect())
+    }
+
+    /// The networks that are ours besides those of a policy.
+    pub fn networks(&self) -> &[IpNet] {
+        match self {
+            Self::Zones => &[],
+            Self::Stated(networks) | Self::Private(networks) => networks,
+        }
+    }
+
+    fn assumption(&self) -> Assumption {
+        let texts = |networks: &[IpNet]| networks.iter().map(IpNet::to_string).collect();
+        match self {
+            Self::Zones => Assumption::Zones,
+            Self::Stated(networks) => Assumption::Stated(texts(networks)),
+            Self::Private(networks) => Assumption::Private(texts(networks)),
+        }
+    }
+}
+
+impl Grounds {
+    /// The name of the zone that stands for our networks where no policy names zones.
+    pub const LOCAL_ZONE: &str = "local";
+
+    /// The digests that name these grounds.
+    pub fn basis(&self) -> Basis {
+        Basis {
+            policy: self.policy.as_ref().map(|policy| policy.digest().to_owned()),
+            gazetteer: self.gazetteer.digest().to_owned(),
+            local: self.local.assumption(),
+        }
+    }
+
+    fn zone_of(&self, addr: Addr) -> Option<ZoneId> {
+        if let Some(policy) = &self.policy {
+            return policy.zone_of(addr);
+        }
+        let ip = addr.to_ip();
+        self.local.networks().iter().any(|network| network.contains(&ip)).then_some(ZoneId(0))
+    }
+
+    /// The end of a record that is not ours: the destination where neither is known to be, `None` where both are.
+    pub fn far_end(&self, record: &FlowRecord) -> Option<Addr> {
+        match (self.zone_of(record.src), self.zone_of(record.dst)) {
+            (Some(_), Some(_)) => None,
+            (None, Some(_)) => Some(record.src),
+            (_, None) => Some(record.dst),
+        }
+    }
+
+    fn zone_name(&self, zone: ZoneId) -> &str {
+        self.policy.as_ref().map_or(Self::LOCAL_ZONE, |policy| policy.zone_name(zone))
+    }
+}
+
+/// What an audit rests on, by digest. Audits on different bases cannot be merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basis {
+    /// SHA-256 of the policy's text.
+    pub policy: Option<String>,
+    /// SHA-256 over the location sources.
+    pub gazetteer: String,
+    /// Which addresses were taken to be ours.
+    pub local: Assumption,
+}
+
+/// Two audits rest on different grounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the audits rest on different policies, location data or local networks")]
+pub struct BasisError;
+
+/// What was observed, folded. A commutative monoid: any split of the records, in any order, merges to the same audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// What it rests on.
+    pub basis: Basis,
+    /// What the policy forbids or cannot decide.
+    pub findings: BTreeMap<FindingKey, Tally>,
+    /// Where the traffic landed.
+    pub inventory: BTreeMap<InventoryKey, Exchange>,
+    /// How many flow records came to which end.
+    pub totals: Totals,
+    /// What the inputs held.
+    pub coverage: Coverage,
+}
+
+impl Audit {
+    /// The audit of nothing: the neutral element of [`Audit::merge`].
+    pub fn of_nothing(basis: Basis) -> Self {
+        Self {
+            basis,
+            findings: BTreeMap::new(),
+            inventory: BTreeMap::new(),
+            totals: Totals::default(),
+            coverage: Coverage::default(),
+        }
+    }
+
+    /// Adds another audit on the same grounds.
+    pub fn merge(&mut self, other: Self) -> Result<(), BasisError> {
+        if self.basis != other.basis {
+            return Err(BasisError);
+        }
+        for (key, tally) in other.findings {
+            match self.findings.get_mut(&key) {
+                Some(mine) => mine.merge(tally),
+                None => {
+                    self.findings.insert(key, tally);
+                }
+            }
+        }
+        for (key, exchange) in other.inventory {
+            self.inventory.entry(key).or_insert_with(Exchange::nothing).merge(&exchange);
+        }
+        self.totals.merge(other.totals);
+        self.coverage.merge(other.coverage);
+        Ok(())
+    }
+}

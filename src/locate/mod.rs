@@ -1,8 +1,27 @@
 //! Where an address can be: claims of databases, flattened into one frozen table.
+//!
+//! [`Gazetteer`] is what the rest of the program uses. Each database is walked once (`mmdb`, or the [`embedded`] one) into
+//! a layer of runs; the layers are joined into one table for each address family; nothing is changed or read again after
+//! that. A claim of a database is [`Authority::Indicative`](crate::model::Authority::Indicative); what it says of
+//! registration is [`Authority::Registry`](crate::model::Authority::Registry), which never makes a location.
 
-use std::path::{Path, PathBuf};
+mod discover;
+pub mod embedded;
+mod gazetteer;
+mod layer;
+mod mmdb;
+mod record;
+mod runs;
+mod table;
+mod transition;
 
-use crate::model::{Addr, Asn, Claim, Location, LocationSource, SourceId};
+use std::path::PathBuf;
+
+pub use discover::{USUAL_FOLDERS, discover};
+pub use gazetteer::{Gazetteer, MAX_SOURCES};
+pub use runs::{Disorder, Key, Runs};
+
+use crate::model::{Asn, Location};
 
 /// What the table says of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,59 +45,53 @@ pub enum LocateError {
         #[source]
         source: std::io::Error,
     },
+    /// The file is larger than any location database.
+    #[error("{path} is too large for a location database")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is of another kind, or damaged where it says what it is.
+    #[error("{path} is not a MaxMind DB file: {what}")]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The file is damaged.
+    #[error("{path} is damaged{}: {what}", .network.as_ref().map(|network| format!(" at or after network {network}")).unwrap_or_default())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// The last network that could be read, or whose record could not.
+        network: Option<String>,
+        /// What is wrong, with the offset where it is known.
+        what: String,
+    },
+    /// No record has a field that says where a network is or who runs it.
+    #[error("{path} holds neither countries nor AS numbers: {}", fields_found(.fields))]
+    NoKnownField {
+        /// The file.
+        path: PathBuf,
+        /// The fields that its records have.
+        fields: Vec<String>,
+    },
+    /// More sources than a gazetteer takes.
+    #[error("more than {MAX_SOURCES} location databases")]
+    TooMany,
+    /// The data that the program carries is damaged.
+    #[error("the embedded location data is damaged: {what}")]
+    Embedded {
+        /// What is wrong.
+        what: String,
+    },
 }
 
-/// Databases are walked once and flattened into one table of disjoint networks, never changed again.
-pub struct Gazetteer {}
-
-impl Gazetteer {
-    /// The default that the program carries.
-    pub fn embedded() -> Result<Self, LocateError> {
-        unimplemented!()
+fn fields_found(fields: &[String]) -> String {
+    if fields.is_empty() {
+        return "its records have no named fields".to_owned();
     }
-
-    /// Several sources at once, as separate claims.
-    pub fn open(paths: &[PathBuf]) -> Result<Self, LocateError> {
-        let _ = paths;
-        unimplemented!()
-    }
-
-    /// Where an address can be, and who runs it.
-    pub fn locate(&self, addr: Addr) -> Place {
-        let _ = addr;
-        unimplemented!()
-    }
-
-    /// What each source says of an address.
-    pub fn claims(&self, addr: Addr) -> Vec<Claim> {
-        let _ = addr;
-        unimplemented!()
-    }
-
-    /// The holder of an autonomous system.
-    pub fn organisation(&self, asn: Asn) -> Option<&str> {
-        let _ = asn;
-        unimplemented!()
-    }
-
-    /// The sources, by their identifiers in claims.
-    pub fn sources(&self) -> &[LocationSource] {
-        unimplemented!()
-    }
-
-    /// The name of a source.
-    pub fn source(&self, id: SourceId) -> Option<&LocationSource> {
-        self.sources().get(usize::from(id.0))
-    }
-
-    /// SHA-256 over the digests of all sources, in hexadecimal: the same sources, the same digest.
-    pub fn digest(&self) -> &str {
-        unimplemented!()
-    }
-}
-
-/// Databases in a folder where the usual tools put them.
-pub fn discover(folders: &[&Path]) -> Vec<PathBuf> {
-    let _ = folders;
-    unimplemented!()
+    let quoted: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    format!("its records have the fields {}", quoted.join(", "))
 }

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::flow::{InputId, Timestamp};
+use super::flow::InputId;
+use super::time::Timestamp;
 
 /// How many, and how many octets they held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -175,6 +176,7 @@ impl Occurrences {
 
 /// What one input held and what of it could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct InputCoverage {
     /// The path, or the name of the interface.
     pub name: String,

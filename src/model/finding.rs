@@ -5,10 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::addr::Addr;
 use super::country::CountrySet;
-use super::flow::{Addr, Counters, Name, Protocol, Provenance, Timestamp};
+use super::flow::{Counters, Name, Protocol, Provenance};
 use super::location::Standing;
 use super::party::Asn;
+use super::time::Timestamp;
 
 /// What a policy says of a uniflow, over every place that the far end can be. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

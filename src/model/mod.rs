@@ -4,6 +4,7 @@
 //! [`FindingKey`] and [`Tally`] what an audit keeps, [`Coverage`] what it could not see, and [`Report`] all of it
 //! together, ready to be written in any format.
 
+mod addr;
 mod country;
 mod coverage;
 mod finding;
@@ -11,7 +12,9 @@ mod flow;
 mod location;
 mod party;
 mod report;
+mod time;
 
+pub use addr::{Addr, Scope};
 pub use country::{Country, CountryError, CountrySet};
 pub use coverage::{Caveat, Count, Coverage, Drops, InputCoverage, Occurrences, Skip};
 pub use finding::{
@@ -19,12 +22,13 @@ pub use finding::{
     PartyId, Reason, RuleId, Severity, Tally, Totals, ZoneId,
 };
 pub use flow::{
-    Addr, Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
-    Protocol, Provenance, Scope, Timestamp, Uniflow,
+    Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
+    Protocol, Provenance, Uniflow,
 };
 pub use location::{Authority, Claim, Location, SourceId, Standing};
 pub use party::Asn;
 pub use report::{
-    Assumption, Endpoint, Evidence, ExampleFlow, Finding, InventoryRow, LocationSource, Outcome, PolicySummary, Report,
-    RuleSummary, SetSummary, Tool, Volume,
+    Assumption, Endpoint, Evidence, ExampleFlow, Finding, InventoryRow, LocationSource, Outcome, PartySummary,
+    PolicySummary, Report, RuleSummary, SetSummary, Tool, Volume, ZoneSummary,
 };
+pub use time::Timestamp;

@@ -7,12 +7,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::addr::Addr;
 use super::country::CountrySet;
 use super::coverage::InputCoverage;
 use super::finding::{Axis, Contact, Decision, Opener, Severity, Totals};
-use super::flow::{Addr, Counters, NameSource, Timestamp};
+use super::flow::{Counters, NameSource};
 use super::location::{Authority, Standing};
 use super::party::Asn;
+use super::time::Timestamp;
 
 /// What an audit came to, and on what grounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,10 +102,38 @@ pub struct PolicySummary {
     pub origin: String,
     /// What happens to what no rule speaks of: `permit` or `forbid`.
     pub default: String,
+    /// Its zones: which networks were taken to be ours, and where the policy says that they are.
+    pub zones: Vec<ZoneSummary>,
+    /// Its parties: whom the policy says that they answer to.
+    pub parties: Vec<PartySummary>,
     /// Its rules.
     pub rules: Vec<RuleSummary>,
     /// The sets of the library that it names.
     pub sets: Vec<SetSummary>,
+}
+
+/// A zone, as far as a reader of the report needs it: a fact of the policy, not of the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ZoneSummary {
+    /// Its name.
+    pub name: String,
+    /// Where the policy says that it is; `None` where it does not say.
+    pub country: Option<CountrySet>,
+    /// Its networks in CIDR form, sorted.
+    pub networks: Vec<String>,
+}
+
+/// A party, as far as a reader of the report needs it: a fact of the policy, not of the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PartySummary {
+    /// Its key in the policy, as in [`Endpoint::party`].
+    pub name: String,
+    /// Its name in full, where the policy gives one.
+    pub title: Option<String>,
+    /// The jurisdictions that the policy says it answers to; `None` where it does not say.
+    pub controlled_from: Option<CountrySet>,
 }
 
 /// A rule, as far as a reader of the report needs it.
@@ -179,8 +209,10 @@ pub struct Finding {
     /// The last packet.
     pub last: Timestamp,
     /// How many of our addresses, and whether that is exact.
+    #[serde(with = "estimate")]
     pub near_addresses: (u64, bool),
     /// How many far addresses, and whether that is exact.
+    #[serde(with = "estimate")]
     pub far_addresses: (u64, bool),
     /// What the location of the far ends rests on, for the addresses of the examples.
     pub evidence: Vec<Evidence>,
@@ -273,6 +305,7 @@ pub struct InventoryRow {
     /// The last packet.
     pub last: Timestamp,
     /// How many far addresses, and whether that is exact.
+    #[serde(with = "estimate")]
     pub far_addresses: (u64, bool),
 }
 
@@ -310,4 +343,25 @@ pub enum Assumption {
     Stated(Vec<String>),
     /// Private and link-local networks; where neither end is in one, the side that opened the flow.
     Private(Vec<String>),
+}
+
+/// A count that can be an estimate, written `{"count": 3, "exact": true}`, so that nobody has to guess what a pair means.
+mod estimate {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Estimate {
+        count: u64,
+        exact: bool,
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    pub(super) fn serialize<S: Serializer>(pair: &(u64, bool), serializer: S) -> Result<S::Ok, S::Error> {
+        let (count, exact) = *pair;
+        Estimate { count, exact }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(u64, bool), D::Error> {
+        Estimate::deserialize(deserializer).map(|estimate| (estimate.count, estimate.exact))
+    }
 }

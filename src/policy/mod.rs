@@ -1,27 +1,144 @@
 //! A policy: a text to sets.
+//!
+//! # What a policy means
+//!
+//! 1. A flow between a zone and somewhere else is two directions, and each is judged on its own: what the zone sends, and
+//!    what it receives. The flow's decision is the worse of the two.
+//! 2. A rule speaks of a direction where its `from`, `party`, `service`, `movement`, `initiator` and `in-force` fit. A
+//!    field that is not written fits everything, but for `movement`.
+//! 3. `movement = "out"` is what the zone sends, `"in"` what it receives, `"either"` both. Where it is not written, a forbid
+//!    speaks of what the zone sends; a permit speaks of both directions, because it names an exchange with someone, and the
+//!    reply to a permitted request needs no rule of its own. What is written is taken as written.
+//! 4. What no rule speaks of is decided by the policy's `default`, in both directions.
+//! 5. A forbid overrides every permit. The order of rules means nothing.
+//! 6. The decision is taken over every place that the far end can be: permit where all are permitted, forbid where all are
+//!    forbidden, else indeterminate. Unknown is every place.
+//! 7. A rule has `to` or `to-control`. `to` speaks of places; `to-control` of the countries that the operator of the far
+//!    end answers to (`controlled-from` of its party; where nobody says, any country). The two are decided apart and the
+//!    worse stands. Control is judged only where a rule speaks of it: a default of `forbid` forbids what permits with
+//!    `to-control` leave out, and nothing where there is none.
+//! 8. A direction in which nothing moved is contact. Only rules with `contact = true` judge it; the default does not.
+//! 9. Where it is not known who opened a conversation, a rule with `initiator` may or may not speak. Both are judged: if
+//!    they come to the same decision, that is it, else it is indeterminate.
+//! 10. `in-force` is from its first day until before its last, in UTC, on the day when the flow began. Sets with dates are
+//!     those of that day; under `law = DATE`, rules and sets are those of that date, and the policy's own `in-force` is
+//!     still compared with the flow.
+//! 11. A membership with a condition (certified organisations only) counts in a permit that names a party, and in every
+//!     forbid; in a permit without a party it does not.
+//! 12. The port of a service is the responder's. Where it is not known which side that is, either port may be it.
+//! 13. The most specific network decides an address's zone; the most specific match decides a far end's party
+//!     (a network before a name, a name before an autonomous system).
+//!
+//! `document`, `owner`, `holds` and `vantage` are kept and shown, and nothing is judged by them yet. What the format has
+//! and this version does not judge (`limit`, `[[waiver]]`, `[[tripwire]]`, `region`, `max-age`) is an error, never left
+//! out in silence.
+
+mod document;
+mod flags;
+mod library;
+mod lint;
+mod lower;
+mod networks;
+mod party;
+mod places;
+mod service;
+mod show;
+mod syntax;
+mod test;
+mod zone;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use jiff::civil::Date;
 
-use crate::diag::Diagnostic;
+pub use document::{Effect, Expected, Initiator, Movement, Period};
+pub use flags::FromFlags;
+pub use library::{Library, LibrarySet, LibrarySource, Member};
+pub use show::library_listing;
+pub use test::TestRun;
+pub use zone::Grounds;
+
+use crate::diag::{Diagnostic, gravest};
 use crate::model::{
-    Addr, Asn, Axis, CountrySet, Decision, Location, Opener, PartyId, PolicySummary, Protocol, Reason, RuleId,
-    RuleSummary, Timestamp, ZoneId,
+    Addr, Asn, Axis, CountrySet, Decision, Opener, PartyId, PartySummary, PolicySummary, Protocol, Reason, RuleId, RuleSummary,
+    SetSummary, Timestamp, ZoneId, ZoneSummary,
 };
 
-/// The law library: dated sets by name.
-pub struct Library {}
+/// A policy that is valid by construction.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    id: String,
+    title: String,
+    version: String,
+    owner: String,
+    origin: String,
+    digest: String,
+    default: Effect,
+    in_force: Period,
+    law: Option<Date>,
+    vantage: Option<Vantage>,
+    zones: Vec<Zone>,
+    zone_table: networks::NetworkTable<ZoneId>,
+    parties: Vec<Party>,
+    party_index: party::PartyIndex,
+    service_names: Vec<(String, Vec<String>)>,
+    services: service::ServiceTable,
+    rules: Vec<zone::Rule>,
+    summaries: Vec<RuleSummary>,
+    /// The days on which something changes, with their midnights in nanoseconds.
+    changes: Vec<(u64, Date)>,
+    own_sets: BTreeMap<String, places::OwnSet>,
+    /// The sets of the library that are named, and where.
+    library_sets: BTreeMap<String, (LibrarySet, Range<usize>)>,
+    tests: Vec<test::Test>,
+}
 
-impl Library {
-    /// The library that the program carries (`rules/library/*.toml`).
-    pub fn embedded() -> &'static Self {
-        unimplemented!()
+/// Where the observation point stands. Kept and shown; nothing is judged by it yet.
+#[derive(Clone, Debug, PartialEq)]
+struct Vantage {
+    country: Option<crate::model::Country>,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+}
+
+/// A zone, resolved.
+#[derive(Clone, Debug)]
+struct Zone {
+    name: String,
+    networks: Vec<ipnet::IpNet>,
+    country: Option<CountrySet>,
+    holds: Vec<String>,
+}
+
+impl Zone {
+    fn summary(&self) -> ZoneSummary {
+        ZoneSummary {
+            name: self.name.clone(),
+            networks: self.networks.iter().map(ipnet::IpNet::to_string).collect(),
+            country: self.country,
+        }
     }
 }
 
-/// A policy that is valid by construction.
-pub struct Policy {}
+/// A party, resolved.
+#[derive(Clone, Debug)]
+struct Party {
+    name: String,
+    title: String,
+    controlled_from: Option<CountrySet>,
+    /// Its ways to be recognised, as they are listed.
+    recognised: Vec<String>,
+}
+
+impl Party {
+    fn summary(&self) -> PartySummary {
+        PartySummary { name: self.name.clone(), title: self.title.clone(), controlled_from: self.controlled_from }
+    }
+}
 
 /// What parsing a text gave: every mistake at once, and the policy if there was none that forbids it.
+#[derive(Debug)]
 pub struct Parsed {
     /// The policy, where no diagnostic is an error.
     pub policy: Option<Policy>,
@@ -48,10 +165,6 @@ pub struct Selector {
     pub service: u16,
 }
 
-/// The rules that a selector selects, as sets: what is forbidden, and why.
-#[derive(Clone, Debug)]
-pub struct Grounds {}
-
 /// What the grounds say of a far end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
@@ -59,95 +172,138 @@ pub struct Judgement {
     pub decision: Decision,
     /// Each reason that keeps it from being a permit, sorted, with the decision of its axis.
     pub reasons: Vec<(Axis, Reason, Decision)>,
-    /// The permit rules that cover every place that the far end can be, sorted: the basis of a permit.
+    /// The permit rules over any place that the far end can be, sorted: the basis of a permit. Empty where the decision is
+    /// another, and where the policy's default permits.
     pub permitted_by: Vec<RuleId>,
 }
 
 impl Policy {
-    /// Parses and checks a policy file. `origin` is its path, for diagnostics.
+    /// Parses and checks a policy file. `origin` is its path, for diagnostics and reports.
+    ///
+    /// Everything that is wrong is said in one go, with lints that need no clock; [`Policy::overdue`] has the rest.
     pub fn parse(origin: &str, text: &str, library: &Library) -> Parsed {
-        let _ = (origin, text, library);
-        unimplemented!()
+        lower::parse(origin, text, library, lint::Lints::All)
+    }
+
+    /// What is to be said of the policy on a day: sets of the library that should have been read against their sources
+    /// again by then. The places are in the text that was parsed.
+    pub fn overdue(&self, today: Date) -> Vec<Diagnostic> {
+        lint::overdue(self, today)
     }
 
     /// The zone of an address: the most specific network wins.
     pub fn zone_of(&self, addr: Addr) -> Option<ZoneId> {
-        let _ = addr;
-        unimplemented!()
+        self.zone_table.get(addr)
     }
 
-    /// The name of a zone.
+    /// The name of a zone; empty for one of another policy.
     pub fn zone_name(&self, zone: ZoneId) -> &str {
-        let _ = zone;
-        unimplemented!()
+        self.zones.get(zone.index()).map_or("", |zone| &zone.name)
     }
 
     /// Where a zone is, where the policy says so.
     pub fn zone_country(&self, zone: ZoneId) -> Option<CountrySet> {
-        let _ = zone;
-        unimplemented!()
+        self.zones.get(zone.index())?.country
+    }
+
+    /// How many zones there are; their identifiers are the numbers below.
+    pub fn zone_count(&self) -> usize {
+        self.zones.len()
     }
 
     /// The party of a far end: the most specific match wins.
     pub fn party_of(&self, far: Addr, operator: Option<Asn>, name: Option<&str>) -> Option<PartyId> {
-        let _ = (far, operator, name);
-        unimplemented!()
+        self.party_index.get(far, operator, name)
     }
 
-    /// The name of a party (its key in the file).
+    /// The name of a party (its key in the file); empty for one of another policy.
     pub fn party_name(&self, party: PartyId) -> &str {
-        let _ = party;
-        unimplemented!()
+        self.parties.get(party.index()).map_or("", |party| &party.name)
     }
 
     /// Whom a party answers to; `None` where the policy does not say.
     pub fn controlled_from(&self, party: PartyId) -> Option<CountrySet> {
-        let _ = party;
-        unimplemented!()
+        self.parties.get(party.index())?.controlled_from
     }
 
     /// The class of a service port: flows of one class are selected by the same rules. `port` is the responder's; both ports
     /// where it is not known which is the responder's.
     pub fn service_class(&self, protocol: Protocol, ports: &[u16]) -> u16 {
-        let _ = (protocol, ports);
-        unimplemented!()
+        self.services.class(protocol, ports)
     }
 
     /// The span of time, between two dates on which the policy or its sets change, that `at` lies in; `None` where the policy
     /// is not in force.
     pub fn epoch(&self, at: Timestamp) -> Option<u16> {
-        let _ = at;
-        unimplemented!()
+        if self.in_force.from.is_some_and(|from| at.0 < lower::midnight(from))
+            || self.in_force.until.is_some_and(|until| at.0 >= lower::midnight(until))
+        {
+            return None;
+        }
+        Some(self.changes.partition_point(|(midnight, _)| *midnight <= at.0) as u16)
+    }
+
+    /// The day whose law holds in an epoch.
+    fn law_on(&self, epoch: u16) -> Date {
+        let began = usize::from(epoch).checked_sub(1).and_then(|index| self.changes.get(index));
+        self.law.unwrap_or_else(|| began.map_or(Date::MIN, |(_, day)| *day))
     }
 
     /// The rules that a selector selects; `None` where nothing moved and no rule judges contact.
     pub fn grounds(&self, selector: &Selector) -> Option<Grounds> {
-        let _ = selector;
-        unimplemented!()
+        Grounds::select(self, selector)
     }
 
     /// A rule, as far as a reader needs it.
     pub fn rule(&self, rule: RuleId) -> &RuleSummary {
-        let _ = rule;
-        unimplemented!()
+        // INVARIANT: rule identifiers come from this policy's grounds. One that does not is our own mistake.
+        &self.summaries[rule.index()]
     }
 
-    /// The policy, as far as a reader needs it. `period` is what the flows spanned.
+    /// The identifier of a rule by its name.
+    pub fn rule_named(&self, id: &str) -> Option<RuleId> {
+        self.summaries.binary_search_by(|rule| rule.id.as_str().cmp(id)).ok().map(|index| RuleId(index as u16))
+    }
+
+    /// The policy, as far as a reader needs it. `period` is what the flows spanned, from the first day to the last.
     pub fn summary(&self, period: Option<(Date, Date)>) -> PolicySummary {
-        let _ = period;
-        unimplemented!()
+        let day_after = |day: Date| day.tomorrow().ok();
+        let period = match (self.law, period) {
+            (Some(law), _) => Period { from: Some(law), until: day_after(law) },
+            (None, Some((first, last))) => Period { from: Some(first), until: day_after(last) },
+            (None, None) => self.in_force,
+        };
+        let set = |set: &LibrarySet| SetSummary {
+            name: set.name.clone(),
+            title: set.title.clone(),
+            members: set.during(&period),
+            reviewed_on: set.reviewed_on.to_string(),
+            review_due: set.review_due.to_string(),
+        };
+        PolicySummary {
+            id: self.id.clone(),
+            title: self.title.clone(),
+            version: self.version.clone(),
+            owner: self.owner.clone(),
+            digest: self.digest.clone(),
+            origin: self.origin.clone(),
+            default: self.default.name().to_owned(),
+            zones: self.zones.iter().map(Zone::summary).collect(),
+            parties: self.parties.iter().map(Party::summary).collect(),
+            rules: self.summaries.clone(),
+            sets: self.library_sets.values().map(|(library, _)| set(library)).collect(),
+        }
     }
 
     /// SHA-256 of the text, in hexadecimal.
     pub fn digest(&self) -> &str {
-        unimplemented!()
+        &self.digest
     }
 }
 
-impl Grounds {
-    /// Decides over every place that the far end can be, and over everyone that its operator can answer to.
-    pub fn decide(&self, place: &Location, control: Option<CountrySet>) -> Judgement {
-        let _ = (place, control);
-        unimplemented!()
+impl Parsed {
+    /// Whether nothing but notes is said.
+    pub fn is_clean(&self) -> bool {
+        gravest(&self.diagnostics).is_none_or(|level| level == crate::diag::Level::Note)
     }
 }

@@ -1,5 +1,6 @@
 //! Drivers: who reads, who folds, and where the merge is.
 
+pub mod batch;
 #[cfg(feature = "live")]
 pub mod live;
 #[cfg(feature = "live")]

@@ -68,7 +68,10 @@ fn unrecognised(head: &[u8]) -> SourceError {
         None if is_text(head) => match head.trim_ascii_start().first() {
             Some(b'{' | b'[') => ("JSON of an unknown shape", None),
             Some(b'<') => ("HTML or XML", None),
-            _ => ("text of an unknown shape", Some("a flow log is told by its header line")),
+            _ => (
+                "text of an unknown shape",
+                Some("AWS VPC flow logs are read with their header line, or in the default format"),
+            ),
         },
         None => ("binary data of an unknown format", None),
     };

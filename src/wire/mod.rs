@@ -59,7 +59,7 @@ pub struct Packet {
     pub payload: u32,
     /// TCP flags (the octet of RFC 9293 section 3.1), or zero.
     pub tcp_flags: u8,
-    /// ICMP type where the protocol is ICMP or ICMPv6 and the type was captured.
+    /// ICMP type where the protocol is ICMP or `ICMPv6` and the type was captured.
     pub icmp_type: Option<u8>,
     /// What limits the evidence.
     pub caveats: Caveats,

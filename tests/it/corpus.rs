@@ -1,6 +1,9 @@
 //! Real captures against what tshark 4.6.9 counts in them: packets and IP octets of each pair of addresses, in each
 //! direction, by the first IP header of each frame.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
+
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -14,13 +17,11 @@ use landfall::source::{self, Options, Progress};
 type Pairs = BTreeMap<(Addr, Addr), [u64; 4]>;
 
 fn add(pairs: &mut Pairs, from: Addr, to: Addr, [packets, octets, packets_back, octets_back]: [u64; 4]) {
-    let (key, add) = if from == to {
+    let (key, add) = match from.cmp(&to) {
+        Ordering::Less => ((from, to), [packets, octets, packets_back, octets_back]),
+        Ordering::Greater => ((to, from), [packets_back, octets_back, packets, octets]),
         // tshark has one direction here.
-        ((from, to), [packets + packets_back, octets + octets_back, 0, 0])
-    } else if from < to {
-        ((from, to), [packets, octets, packets_back, octets_back])
-    } else {
-        ((to, from), [packets_back, octets_back, packets, octets])
+        Ordering::Equal => ((from, to), [packets + packets_back, octets + octets_back, 0, 0]),
     };
     let sums = pairs.entry(key).or_default();
     for (sum, more) in sums.iter_mut().zip(add) {
@@ -140,7 +141,7 @@ const DIFFER: &[(&str, &str)] = &[
 
 /// tshark reads the link type, and it is not read here: every frame is in the coverage.
 const LINK: &str = "link type";
-/// tshark looks into MPLS, PPPoE and the like, and they are not read here: the frames are in the coverage.
+/// tshark looks into MPLS, `PPPoE` and the like, and they are not read here: the frames are in the coverage.
 const ENCAPSULATED: &str = "encapsulation";
 /// The truth reckons an IPv6 payload length of zero as no payload, where the length is in a jumbo payload option or was left
 /// to the network card.
@@ -166,7 +167,7 @@ fn captures_agree_with_tshark() {
             (None, true) => {}
             (None, false) => write!(wrong, "{name}: {}", difference(&pairs, &truth.pairs, &coverage)).unwrap(),
             (Some(_), true) => {
-                writeln!(wrong, "{name}: agrees with tshark, and is listed as one that does not").unwrap()
+                writeln!(wrong, "{name}: agrees with tshark, and is listed as one that does not").unwrap();
             }
             // The reason is seen in what was counted.
             (Some(&reason), false) => {

@@ -1,10 +1,21 @@
-//! One test program: fast, and without network, clock or sleep.
+//! What the program promises, tested from outside, one file a subject: fast, and without network, clock or sleep.
 
 #![cfg(test)]
 
 mod aws;
 mod capture;
 mod capture_corpus;
+mod capture_file;
+mod capture_source;
+mod cli;
 mod corpus;
-#[cfg(all(feature = "live", target_os = "linux"))]
-mod watch;
+mod layers;
+mod laws;
+mod report;
+mod meter;
+mod meter_twin;
+mod wire;
+//! The integration tests, in one binary.
+
+mod policy;
+mod policy_laws;

@@ -86,3 +86,23 @@ impl Buffer {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_grows_by_what_arrives_not_by_what_is_claimed() {
+        let mut short = Buffer::new(Box::new(io::repeat(7).take(1000)));
+        assert!(!short.has(MAX_RECORD).unwrap());
+        assert_eq!((short.available(), short.octets.len()), (1000, READ));
+
+        let mut long = Buffer::new(Box::new(io::repeat(7)));
+        for _ in 0..3 {
+            assert!(long.has(MAX_RECORD).unwrap());
+            assert_eq!(long.take(MAX_RECORD).len(), MAX_RECORD);
+        }
+        assert_eq!(long.offset(), 3 * MAX_RECORD as u64);
+        assert_eq!(long.octets.len(), MAX_RECORD.next_multiple_of(READ));
+    }
+}

@@ -19,6 +19,9 @@ pub use buffer::MAX_RECORD;
 /// How many frames are metered in one call of [`Source::read`].
 const FRAMES_PER_READ: usize = 8192;
 
+/// How many flows are ended in one call of [`Source::read`] once the file has ended.
+const FLOWS_PER_READ: usize = 8192;
+
 /// A family of capture files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaptureFormat {
@@ -121,9 +124,10 @@ pub struct CaptureSource {
     state: State,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Reading,
+    /// The file has ended, and flows that are still held are given; then the error, if there is one.
+    Ending(Option<SourceError>),
     Ended,
 }
 
@@ -134,18 +138,7 @@ impl CaptureSource {
         Self { capture, meter, coverage: InputCoverage::new(name, kind), state: State::Reading }
     }
 
-    fn end(&mut self, batch: &mut Batch) {
-        self.state = State::Ended;
-        self.meter.flush(FlowEndReason::ForcedEnd, &mut self.coverage, batch);
-        self.coverage.drops = self.capture.drops();
-    }
-}
-
-impl Source for CaptureSource {
-    fn read(&mut self, batch: &mut Batch) -> Result<Progress, SourceError> {
-        if self.state == State::Ended {
-            return Ok(Progress::End);
-        }
+    fn meter_frames(&mut self, batch: &mut Batch) -> State {
         for _ in 0..FRAMES_PER_READ {
             match self.capture.next_frame() {
                 Ok(Next::Frame(frame)) => self.meter.observe(&frame, &mut self.coverage, batch),
@@ -155,23 +148,42 @@ impl Source for CaptureSource {
                 }
                 Ok(Next::Cut { offset }) => {
                     self.coverage.truncated_at = Some(offset);
-                    self.end(batch);
-                    return Ok(Progress::End);
+                    return State::Ending(None);
                 }
-                Ok(Next::End) => {
-                    self.end(batch);
-                    return Ok(Progress::End);
-                }
+                Ok(Next::End) => return State::Ending(None),
                 Err(error) => {
                     self.coverage.error = Some(error.in_words());
-                    self.end(batch);
-                    return Err(error);
+                    return State::Ending(Some(error));
                 }
             }
         }
-        Ok(Progress::More)
+        State::Reading
+    }
+}
+
+impl Source for CaptureSource {
+    fn read(&mut self, batch: &mut Batch) -> Result<Progress, SourceError> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Reading => {
+                self.state = self.meter_frames(batch);
+                Ok(Progress::More)
+            }
+            State::Ending(error) => {
+                let left = self.meter.flush_some(FLOWS_PER_READ, FlowEndReason::ForcedEnd, &mut self.coverage, batch);
+                match error {
+                    error if left > 0 => {
+                        self.state = State::Ending(error);
+                        Ok(Progress::More)
+                    }
+                    Some(error) => Err(error),
+                    None => Ok(Progress::End),
+                }
+            }
+            State::Ended => Ok(Progress::End),
+        }
     }
 
+    /// Exact once [`Source::read`] has given [`Progress::End`] or an error; before, some frames may not be counted yet.
     fn coverage(&self) -> InputCoverage {
         InputCoverage { drops: self.capture.drops(), ..self.coverage.clone() }
     }

@@ -87,12 +87,10 @@ impl Pcap {
         let lengths = match version {
             (2, 0..=2) => Lengths::OriginalFirst,
             (2, 3) => Lengths::Unsure,
-            (2, 4) => Lengths::CapturedFirst,
+            // 2.4 is the last that there is. A later minor version would be readable by what reads this one.
+            (2, _) => Lengths::CapturedFirst,
             (major, minor) => {
-                return Err(SourceError::format(
-                    4,
-                    format!("pcap version {major}.{minor} is not read, only 2.0 to 2.4"),
-                ));
+                return Err(SourceError::format(4, format!("pcap version {major}.{minor} is not read, only 2")));
             }
         };
         if network & RESERVED != 0 {

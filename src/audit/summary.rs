@@ -1,0 +1,247 @@
+//! From an audit to a report: positions become names, and what is known is said with it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::{Audit, Grounds, Local};
+use crate::model::{
+    Addr, AddressSketch, Asn, Axis, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Exemplar, Finding,
+    FindingKey, InputId, InventoryRow, Outcome, PartyId, Reason, Report, Severity, Standing, Tally, Timestamp, Tool,
+    ZoneId,
+};
+
+impl Audit {
+    /// The report on this audit. `grounds` are those that it was made on; `stamp` is when the report is written, where it
+    /// should say so.
+    pub fn report(&self, grounds: &Grounds, stamp: Option<Timestamp>) -> Report {
+        let inputs: Vec<_> = self.coverage.inputs.values().cloned().collect();
+        let first = inputs.iter().filter_map(|input| input.first).min();
+        let last = inputs.iter().filter_map(|input| input.last).max();
+        let period = first.zip(last).map(|(first, last)| (first.date(), last.date()));
+        let mut findings: Vec<Finding> =
+            self.findings.iter().map(|(key, tally)| self.finding(grounds, key, tally)).collect();
+        findings.sort_by(|a, b| {
+            let rank = |finding: &Finding| (finding.decision, finding.severity, finding.sent.octets);
+            rank(b).cmp(&rank(a)).then_with(|| a.id.cmp(&b.id))
+        });
+        let mut inventory: Vec<InventoryRow> = self
+            .inventory
+            .iter()
+            .map(|(key, exchange)| InventoryRow {
+                zone: grounds.zone_name(key.zone).to_owned(),
+                to: grounds.endpoint(key.places, key.standing, key.operator, key.party, key.to_zone),
+                decision: key.decision,
+                flows: exchange.flows,
+                sent: exchange.sent,
+                received: exchange.received,
+                first: exchange.first,
+                last: exchange.last,
+                far_addresses: exchange.far.count(),
+            })
+            .collect();
+        // The key's order breaks ties, because the sort is stable and the map is sorted.
+        inventory.sort_by_key(|row| Reverse(row.sent.octets.saturating_add(row.received.octets)));
+        Report {
+            schema: Report::SCHEMA.to_owned(),
+            version: Report::VERSION,
+            tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            stamp,
+            outcome: self.outcome(),
+            first,
+            last,
+            policy: grounds.policy.as_ref().map(|policy| policy.summary(period)),
+            totals: self.totals,
+            findings,
+            inventory,
+            location_sources: grounds.gazetteer.sources().to_vec(),
+            gazetteer: grounds.gazetteer.digest().to_owned(),
+            local: grounds.local.assumption(),
+            limits: self.limits(grounds),
+            inputs,
+        }
+    }
+
+    /// What the audit came to, in a word.
+    pub fn outcome(&self) -> Outcome {
+        if self.totals.forbid.count > 0 {
+            Outcome::Forbidden
+        } else if !self.coverage.is_complete() {
+            Outcome::Incomplete
+        } else if self.totals.indeterminate.count > 0 {
+            Outcome::Indeterminate
+        } else {
+            Outcome::Clean
+        }
+    }
+
+    fn finding(&self, grounds: &Grounds, key: &FindingKey, tally: &Tally) -> Finding {
+        let rule = match key.reason {
+            Reason::Rule(id) => grounds.policy.as_ref().map(|policy| policy.rule(id)),
+            Reason::Default => None,
+        };
+        let zone = grounds.zone_name(key.zone).to_owned();
+        let to = grounds.endpoint(key.places, key.standing, key.operator, key.party, key.to_zone);
+        let examples: Vec<ExampleFlow> = tally.exemplars().iter().map(|exemplar| self.example(exemplar)).collect();
+        let far: BTreeSet<Addr> = examples.iter().map(|example| example.far).collect();
+        Finding {
+            id: finding_id(key, rule.map(|rule| rule.id.as_str()), &zone, &to),
+            decision: key.decision,
+            rule: rule.map(|rule| rule.id.clone()),
+            title: rule.map_or_else(
+                || "No rule of the policy speaks of this, and its default is to forbid".to_owned(),
+                |rule| rule.title.clone(),
+            ),
+            severity: rule.map_or(Severity::default(), |rule| rule.severity),
+            basis: rule.map(|rule| rule.basis.clone()).unwrap_or_default(),
+            axis: key.axis,
+            contact: key.contact,
+            opened_by: key.opened_by,
+            zone,
+            evidence: if key.to_zone.is_some() {
+                Vec::new()
+            } else {
+                far.iter().flat_map(|addr| grounds.evidence(*addr)).collect()
+            },
+            to,
+            uniflows: tally.uniflows,
+            sent: tally.sent,
+            first: tally.first,
+            last: tally.last,
+            near_addresses: AddressSketch::count(&tally.near),
+            far_addresses: AddressSketch::count(&tally.far),
+            examples,
+        }
+    }
+
+    fn example(&self, exemplar: &Exemplar) -> ExampleFlow {
+        ExampleFlow {
+            start: exemplar.start,
+            end: exemplar.end,
+            near: exemplar.near.0,
+            near_port: exemplar.near.1,
+            far: exemplar.far.0,
+            far_port: exemplar.far.1,
+            protocol: exemplar.protocol.to_string(),
+            name: exemplar.name.as_ref().map(|name| name.text.to_string()),
+            name_from: exemplar.name.as_ref().map(|name| name.from),
+            sent: exemplar.sent,
+            input: self.input_name(exemplar.provenance.input()),
+            position: exemplar.provenance.position(),
+        }
+    }
+
+    fn input_name(&self, id: InputId) -> String {
+        self.coverage.inputs.get(&id).map_or_else(|| format!("input {}", id.0), |input| input.name.clone())
+    }
+
+    fn limits(&self, grounds: &Grounds) -> Vec<String> {
+        let mut limits = vec![
+            "A packet shows that octets went to a machine in a place. Whether they were personal data, and whether that is a transfer in law, \
+             is not on the wire: a human must decide it."
+                .to_owned(),
+            "Only what passed the observation points is here. What a far end does with data afterwards, and what people say to each other, \
+             no network tool can see."
+                .to_owned(),
+        ];
+        let with_places = grounds.gazetteer.sources().iter().filter(|source| !source.kind.contains("asn")).count();
+        if with_places == 1 {
+            limits.push(
+                "Locations rest on one database. One country database alone is wrong for some addresses, most often in small blocks of \
+                 cloud providers: confirm a finding with a second source before acting on it."
+                    .to_owned(),
+            );
+        }
+        let uncertain = |standing| self.inventory.keys().any(|key| key.standing == standing);
+        if uncertain(Standing::Unknown) || uncertain(Standing::Anycast) {
+            limits.push("For some far ends no source says where they are, or they answer from many places: they could be anywhere.".to_owned());
+        }
+        if matches!(grounds.local, Local::Private(_))
+            && self
+                .coverage
+                .inputs
+                .values()
+                .any(|input| input.caveats.contains_key(&crate::model::Caveat::LocalAssumed))
+        {
+            limits.push(
+                "Some flows have no end in a private network: the side that opened them was taken as ours. Name your networks with --local."
+                    .to_owned(),
+            );
+        }
+        if grounds.policy.is_none() {
+            limits.push("No policy was given: nothing was judged, this is an inventory.".to_owned());
+        }
+        limits
+    }
+}
+
+impl Grounds {
+    fn endpoint(
+        &self,
+        places: CountrySet,
+        standing: Standing,
+        asn: Option<Asn>,
+        party: Option<PartyId>,
+        zone: Option<ZoneId>,
+    ) -> Endpoint {
+        let policy = self.policy.as_ref();
+        Endpoint {
+            places,
+            standing,
+            asn,
+            organisation: asn.and_then(|asn| self.gazetteer.organisation(asn)).map(str::to_owned),
+            party: party.zip(policy).map(|(party, policy)| policy.party_name(party).to_owned()),
+            zone: zone.map(|zone| self.zone_name(zone).to_owned()),
+        }
+    }
+
+    /// What every source says of an address, sorted.
+    fn evidence(&self, addr: Addr) -> Vec<Evidence> {
+        let mut evidence: Vec<Evidence> = self
+            .gazetteer
+            .claims(addr)
+            .into_iter()
+            .map(|claim| Evidence {
+                address: addr,
+                network: claim.network.to_string(),
+                places: claim.places,
+                source: self.gazetteer.source(claim.source).map(|source| source.name.clone()).unwrap_or_default(),
+                authority: claim.authority,
+            })
+            .collect();
+        evidence.sort();
+        evidence
+    }
+}
+
+/// The same facts, the same identifier: the first 12 hexadecimal digits of a SHA-256 over names, never over positions in a
+/// policy.
+fn finding_id(key: &FindingKey, rule: Option<&str>, zone: &str, to: &Endpoint) -> String {
+    let axis = match key.axis {
+        Axis::Place => "place",
+        Axis::Control => "control",
+    };
+    let decision = match key.decision {
+        Decision::Permit | Decision::Indeterminate => "indeterminate",
+        Decision::Forbid => "forbid",
+    };
+    let parts: BTreeMap<&str, String> = BTreeMap::from([
+        ("asn", to.asn.map(|asn| asn.to_string()).unwrap_or_default()),
+        ("axis", axis.to_owned()),
+        ("contact", format!("{:?}", key.contact)),
+        ("decision", decision.to_owned()),
+        ("opened", format!("{:?}", key.opened_by)),
+        ("party", to.party.clone().unwrap_or_default()),
+        ("places", key.places.to_string()),
+        ("rule", rule.unwrap_or_default().to_owned()),
+        ("standing", format!("{:?}", key.standing)),
+        ("to-zone", to.zone.clone().unwrap_or_default()),
+        ("zone", zone.to_owned()),
+    ]);
+    let mut hash = Sha256::new();
+    for (name, value) in parts {
+        hash.update(format!("{name}={value}\n"));
+    }
+    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}

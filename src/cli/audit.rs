@@ -1,0 +1,81 @@
+//! `landfall audit`: judge files.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::AuditArgs;
+use super::{Exit, Stop, plan, tell};
+use crate::run::batch::{self, Advance, Input, Place};
+
+pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
+    let stamp = plan::stamp(&args.output)?;
+    // Both are tried before either stops the run, so that all mistakes are told at once.
+    let grounds = plan::grounds(&args.grounds);
+    let inputs = plan::inputs(&args.input);
+    let (grounds, (inputs, unreadable)) = (grounds?, inputs?);
+    let options = plan::options(&args.input);
+    let threads = args.threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let advance = Arc::new(Advance::default());
+    let audit = with_progress(&inputs, &advance, || batch::audit(&inputs, &grounds, &options, threads, &advance));
+
+    let mut read = 0;
+    for input in audit.coverage.inputs.values() {
+        match &input.error {
+            Some(error) => tell(&format!("cannot read `{}`: {error}", input.name)),
+            None => read += 1,
+        }
+        if input.read.count > 0 && input.error.is_some() {
+            read += 1;
+        }
+    }
+    if read == 0 {
+        return Err(Stop::Told(Exit::Failed));
+    }
+    let mut report = audit.report(&grounds, stamp);
+    for error in &unreadable {
+        report.limits.push(format!("An input was not read: {error}."));
+    }
+    plan::write(&args.output, &report)?;
+    Ok(plan::exit(report.outcome, audit.coverage.is_complete() && unreadable.is_empty(), &args.output.accept))
+}
+
+/// Draws a progress bar on a terminal while `work` goes on.
+fn with_progress<T>(inputs: &[Input], advance: &Arc<Advance>, work: impl FnOnce() -> T) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work();
+    }
+    let sizes = inputs.iter().map(|input| match &input.place {
+        Place::File(path) => std::fs::metadata(path).map_or(0, |data| data.len()),
+        Place::Stdin => 0,
+    });
+    let bar = ProgressBar::with_draw_target(Some(sizes.sum()), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left") {
+        bar.set_style(style);
+    }
+    let done = AtomicBool::new(false);
+    let result = thread::scope(|scope| {
+        let drawer = scope.spawn(|| {
+            // Short runs draw nothing.
+            for tick in 0u32.. {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                if tick > 5 {
+                    bar.set_position(advance.octets.load(Ordering::Relaxed));
+                }
+                thread::park_timeout(Duration::from_millis(100));
+            }
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        drawer.thread().unpark();
+        result
+    });
+    bar.finish_and_clear();
+    result
+}

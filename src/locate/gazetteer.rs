@@ -1,0 +1,355 @@
+//! The frozen table: every source as claims, flattened once and never changed again.
+
+use std::cmp::Reverse;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use jiff::civil::Date;
+use sha2::{Digest as _, Sha256};
+
+use super::layer::{Layer, Organisations, Saying};
+use super::mmdb::Database;
+use super::runs::{Key, Runs};
+use super::table::{Slotted, Table};
+use super::transition::{Behind, behind};
+use super::{LocateError, Place, embedded, mmdb};
+use crate::model::{Addr, Asn, Authority, Claim, CountrySet, Location, LocationSource, Scope, SourceId};
+
+/// The most sources that one gazetteer takes.
+pub const MAX_SOURCES: usize = 64;
+/// How many runs on either side of an address are looked at to find the network of a claim.
+const MAX_NEIGHBOURS: usize = 4096;
+/// The word that names the embedded data where a path is expected.
+const EMBEDDED: &str = "embedded";
+
+/// What is known of a run of addresses: an index into the places, and an AS number or zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Entry {
+    place: u32,
+    asn: u32,
+}
+
+/// One combination of what the sources say, and what it comes to.
+#[derive(Debug)]
+struct Weighed {
+    location: Location,
+    sayings: Vec<(SourceId, Saying)>,
+}
+
+/// Databases are walked once and flattened into one table of disjoint networks, never changed again.
+///
+/// Where sources differ on a place, the claims of both are kept and weighed ([`Location::weigh`]). Where they differ on an
+/// AS number, the newest source that knows one speaks (of two of the same date, the one with the lower digest), so that
+/// the order in which sources are named changes nothing but their numbers.
+///
+/// Each file is a source of its own, although two editions of one publisher, as DB-IP city and country, are the same
+/// evidence twice. That cannot change a location: a set does not grow by what is in it. Whoever counts agreeing sources
+/// must count publishers.
+pub struct Gazetteer {
+    v4: Table<u32, Entry>,
+    v6: Table<u128, Entry>,
+    places: Vec<Weighed>,
+    organisations: Vec<Organisations>,
+    sources: Vec<LocationSource>,
+    dates: Vec<Option<Date>>,
+    digest: String,
+}
+
+impl Gazetteer {
+    /// The default that the program carries: countries and AS numbers.
+    pub fn embedded() -> Result<Self, LocateError> {
+        Self::build(vec![embedded::countries()?, embedded::systems()?])
+    }
+
+    /// Several sources at once, as separate claims.
+    ///
+    /// Only these are used; but where none of them knows countries, or none AS numbers, the embedded table of that kind
+    /// is added, so that a database of the one kind alone is of use. The word `embedded` as a path adds both embedded
+    /// tables (a file of that name is `./embedded`). A file that is named twice, or lies in two places, is taken once.
+    pub fn open(paths: &[PathBuf]) -> Result<Self, LocateError> {
+        let mut databases: Vec<Database> = Vec::new();
+        for path in paths {
+            let found = if path == Path::new(EMBEDDED) {
+                vec![embedded::countries()?, embedded::systems()?]
+            } else {
+                vec![mmdb::read(path)?]
+            };
+            for database in found {
+                if databases.iter().all(|known| known.source.digest != database.source.digest) {
+                    databases.push(database);
+                }
+            }
+            if databases.len() > MAX_SOURCES {
+                return Err(LocateError::TooMany);
+            }
+        }
+        if !databases.iter().any(|database| database.layer.has_places()) {
+            databases.push(embedded::countries()?);
+        }
+        if !databases.iter().any(|database| database.layer.has_systems()) {
+            databases.push(embedded::systems()?);
+        }
+        Self::build(databases)
+    }
+
+    fn build(databases: Vec<Database>) -> Result<Self, LocateError> {
+        if databases.len() > MAX_SOURCES {
+            return Err(LocateError::TooMany);
+        }
+        let mut digests: Vec<&str> = databases.iter().map(|database| database.source.digest.as_str()).collect();
+        digests.sort_unstable();
+        let digest = mmdb::hex(&Sha256::digest(digests.join("\n")));
+
+        let mut by_age: Vec<usize> = (0..databases.len()).collect();
+        by_age.sort_by_key(|at| {
+            databases.get(*at).map(|database| (Reverse(database.as_of), database.source.digest.clone()))
+        });
+        let mut rank = vec![0; databases.len()];
+        for (place, at) in by_age.into_iter().enumerate() {
+            rank[at] = place;
+        }
+
+        let mut places = Places::default();
+        let mut layers = Vec::new();
+        let (mut sources, mut dates) = (Vec::<LocationSource>::new(), Vec::new());
+        for (at, Database { mut layer, mut source, as_of }) in databases.into_iter().enumerate() {
+            if layer.has_places() {
+                places.add(SourceId(at as u16), &mut layer);
+            }
+            let stem = source.name.clone();
+            let mut count = 1;
+            while sources.iter().any(|known| known.name == source.name) {
+                count += 1;
+                source.name = format!("{stem}-{count}");
+            }
+            sources.push(source);
+            dates.push(as_of);
+            layers.push((rank[at], layer));
+        }
+        layers.sort_by_key(|(rank, _)| *rank);
+
+        let mut systems = <(Runs<u32, u32>, Runs<u128, u32>)>::default();
+        let mut organisations = Vec::new();
+        for (_, layer) in layers.into_iter().filter(|(_, layer)| layer.has_systems()) {
+            let either = |known: u32, other: u32| if known == 0 { other } else { known };
+            systems = if organisations.is_empty() {
+                layer.systems
+            } else {
+                (systems.0.join(&layer.systems.0, either), systems.1.join(&layer.systems.1, either))
+            };
+            organisations.push(layer.organisations);
+        }
+
+        let entry = |place, asn| Entry { place, asn };
+        let v4 = Table::new(places.runs.0.join(&systems.0, entry));
+        let v6 = Table::new(places.runs.1.join(&systems.1, entry));
+        Ok(Self { v4, v6, places: places.weigh(), organisations, sources, dates, digest })
+    }
+
+    /// Where an address can be, and who runs it.
+    ///
+    /// Addresses that stand for an IPv4 host (6to4, NAT64, Teredo) are looked up as that host. Of addresses that are not
+    /// global ([`Addr::scope`]) nothing is known, whatever a database says.
+    #[inline]
+    pub fn locate(&self, addr: Addr) -> Place {
+        let entry = match Key4Or6::of(addr) {
+            Key4Or6::None => Entry::default(),
+            Key4Or6::V4(host, _) => self.v4.get(host),
+            Key4Or6::V6(number) => self.v6.get(number),
+        };
+        Place {
+            location: self.places.get(entry.place as usize).map_or(Location::UNKNOWN, |place| place.location),
+            operator: (entry.asn != 0).then_some(Asn(entry.asn)),
+        }
+    }
+
+    /// What each source says of an address, in the order of the sources.
+    ///
+    /// The network of a claim is the largest that contains the address and of which the source says the same throughout,
+    /// as far as 4096 runs of the table on either side tell. It can be larger than the network in the source, where that
+    /// has several side by side with one answer.
+    ///
+    /// A source that also says where the network is registered makes a second claim, of [`Authority::Registry`].
+    pub fn claims(&self, addr: Addr) -> Vec<Claim> {
+        match Key4Or6::of(addr) {
+            Key4Or6::None => Vec::new(),
+            Key4Or6::V4(host, hidden) => self.claims_in(&self.v4, host, |prefix| match hidden {
+                None => Ipv4Net::new(Ipv4Addr::from(host), prefix).ok().map(|network| IpNet::V4(network.trunc())),
+                Some(before) => v6_network(addr, before + prefix),
+            }),
+            Key4Or6::V6(number) => self.claims_in(&self.v6, number, |prefix| v6_network(addr, prefix)),
+        }
+    }
+
+    fn claims_in<K: Slotted>(
+        &self,
+        table: &Table<K, Entry>,
+        key: K,
+        network: impl Fn(u8) -> Option<IpNet>,
+    ) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        let position = table.position(key);
+        let Some(place) = table.runs().values().get(position).and_then(|entry| self.places.get(entry.place as usize))
+        else {
+            return claims;
+        };
+        for (source, saying) in &place.sayings {
+            let same = |entry: &Entry| {
+                self.places.get(entry.place as usize).is_some_and(|place| place.sayings.contains(&(*source, *saying)))
+            };
+            let Some(network) = network(uniform_prefix(table.runs(), position, key, same)) else { continue };
+            let as_of = self.dates.get(usize::from(source.0)).copied().flatten();
+            let claim = |places, authority| Claim { network, places, source: *source, authority, as_of };
+            if !saying.places.is_empty() {
+                claims.push(claim(saying.places, Authority::Indicative));
+            }
+            if let Some(registered) = saying.registered {
+                claims.push(claim(CountrySet::of(registered), Authority::Registry));
+            }
+        }
+        claims
+    }
+
+    /// The holder of an autonomous system, by the newest source that names it.
+    pub fn organisation(&self, asn: Asn) -> Option<&str> {
+        self.organisations.iter().find_map(|organisations| organisations.name(asn))
+    }
+
+    /// The sources, by their identifiers in claims.
+    pub fn sources(&self) -> &[LocationSource] {
+        &self.sources
+    }
+
+    /// The name of a source.
+    pub fn source(&self, id: SourceId) -> Option<&LocationSource> {
+        self.sources().get(usize::from(id.0))
+    }
+
+    /// SHA-256 over the digests of all sources, in hexadecimal: the same sources, the same digest.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// How many runs of addresses the tables hold, and about how many octets of memory they take.
+    pub fn size(&self) -> (usize, usize) {
+        let runs = self.v4.runs().starts().len() + self.v6.runs().starts().len();
+        let names: usize = self.organisations.iter().map(Organisations::heap).sum();
+        (runs, self.v4.heap() + self.v6.heap() + names)
+    }
+}
+
+impl std::fmt::Debug for Gazetteer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gazetteer")
+            .field("sources", &self.sources)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is looked up for an address.
+enum Key4Or6 {
+    /// Nothing: it is not global.
+    None,
+    /// In the table of IPv4, with the number of bits before the host where it was within an IPv6 address.
+    V4(u32, Option<u8>),
+    V6(u128),
+}
+
+impl Key4Or6 {
+    #[inline]
+    fn of(addr: Addr) -> Self {
+        if addr.scope() != Scope::Global {
+            Self::None
+        } else if let Some(host) = addr.as_v4() {
+            Self::V4(host, None)
+        } else if let Some(Behind { host, before }) = behind(addr) {
+            let is_global = Addr::v4(host.to_be_bytes()).scope() == Scope::Global;
+            if is_global { Self::V4(host, Some(before)) } else { Self::None }
+        } else {
+            Self::V6(addr.as_u128())
+        }
+    }
+}
+
+fn v6_network(addr: Addr, prefix: u8) -> Option<IpNet> {
+    Ipv6Net::new(Ipv6Addr::from(addr.as_u128()), prefix).ok().map(|network| IpNet::V6(network.trunc()))
+}
+
+/// The length of the largest network around `key` on whose runs `same` holds.
+fn uniform_prefix<K: Key>(runs: &Runs<K, Entry>, position: usize, key: K, same: impl Fn(&Entry) -> bool) -> u8 {
+    let (starts, values) = (runs.starts(), runs.values());
+    let below = values.get(..position).unwrap_or_default().iter().rev().take(MAX_NEIGHBOURS);
+    let above = values.get(position + 1..).unwrap_or_default().iter().take(MAX_NEIGHBOURS);
+    let low = position - below.take_while(|entry| same(entry)).count();
+    let high = position + above.take_while(|entry| same(entry)).count();
+    let first = starts.get(low).copied().unwrap_or(key);
+    let last = starts.get(high + 1).map_or(K::MAX, |start| start.before());
+    // A network of `prefix` bits has its first and last address in the range: so each must share with `key` all bits but
+    // those that are free, and these must be in the range at both of their ends.
+    (0..=K::BITS)
+        .find(|prefix| {
+            let free = K::BITS - prefix;
+            let (start, end) = match free {
+                0 => (key, key),
+                free if free == K::BITS => (K::ZERO, K::MAX),
+                free => {
+                    let start = (key >> free) << free;
+                    (start, K::narrow(start.wide() | (K::MAX >> *prefix).wide()).unwrap_or(key))
+                }
+            };
+            first <= start && end <= last
+        })
+        .unwrap_or(K::BITS) as u8
+}
+
+/// The places of all sources so far, joined.
+struct Places {
+    runs: (Runs<u32, u32>, Runs<u128, u32>),
+    combinations: Vec<Vec<(SourceId, Saying)>>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { runs: <_>::default(), combinations: vec![Vec::new()] }
+    }
+}
+
+impl Places {
+    fn add(&mut self, source: SourceId, layer: &mut Layer) {
+        let (v4, v6) = std::mem::take(&mut layer.places);
+        let sayings = std::mem::take(&mut layer.sayings);
+        layer.sayings.clone_from(&sayings);
+        if self.combinations.len() == 1 {
+            self.runs = (v4, v6);
+            self.combinations.extend(sayings.iter().skip(1).map(|saying| vec![(source, *saying)]));
+            return;
+        }
+        let mut known: HashMap<(u32, u32), u32, FixedState> = HashMap::with_hasher(FixedState::default());
+        let before = std::mem::replace(&mut self.combinations, vec![Vec::new()]);
+        known.insert((0, 0), 0);
+        let combinations = &mut self.combinations;
+        let mut join = |place: u32, saying: u32| {
+            *known.entry((place, saying)).or_insert_with(|| {
+                let mut all = before.get(place as usize).cloned().unwrap_or_default();
+                if let Some(more) = sayings.get(saying as usize).filter(|_| saying != 0) {
+                    all.push((source, *more));
+                }
+                combinations.push(all);
+                combinations.len() as u32 - 1
+            })
+        };
+        self.runs = (self.runs.0.join(&v4, &mut join), self.runs.1.join(&v6, &mut join));
+    }
+
+    fn weigh(self) -> Vec<Weighed> {
+        let weigh = |sayings: Vec<(SourceId, Saying)>| Weighed {
+            location: Location::weigh_places(sayings.iter().map(|(_, saying)| (Authority::Indicative, saying.places))),
+            sayings,
+        };
+        self.combinations.into_iter().map(weigh).collect()
+    }
+}

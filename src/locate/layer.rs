@@ -1,0 +1,113 @@
+//! What one source says: a layer of the gazetteer.
+
+use std::collections::BTreeMap;
+
+use super::runs::Runs;
+use crate::model::{Asn, Country, CountrySet};
+
+/// What a source says of where a network is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Saying {
+    /// Where it can be: anywhere for an anycast network, nowhere where the source knows no country.
+    pub(super) places: CountrySet,
+    /// Where it is registered, which is not where it is.
+    pub(super) registered: Option<Country>,
+}
+
+impl Saying {
+    pub(super) const NOTHING: Self = Self { places: CountrySet::NOWHERE, registered: None };
+}
+
+/// One source, walked. Zero says nothing in all four tables.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layer {
+    /// What is said of places; the first says nothing.
+    pub(super) sayings: Vec<Saying>,
+    /// Indices into `sayings`.
+    pub(super) places: (Runs<u32, u32>, Runs<u128, u32>),
+    /// AS numbers.
+    pub(super) systems: (Runs<u32, u32>, Runs<u128, u32>),
+    /// Holders of AS numbers.
+    pub(super) organisations: Organisations,
+    /// How many networks it speaks of.
+    pub(super) networks: u64,
+}
+
+impl Layer {
+    /// Whether it says anything of places.
+    pub(super) fn has_places(&self) -> bool {
+        self.sayings.len() > 1
+    }
+
+    /// Whether it knows any AS number.
+    pub(super) fn has_systems(&self) -> bool {
+        self.systems.0.said() + self.systems.1.said() > 0
+    }
+}
+
+/// The longest name of a holder that is kept, in octets.
+const MAX_NAME: usize = 160;
+
+/// Names of the holders of AS numbers: one text, and where in it each name ends.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Organisations {
+    numbers: Vec<u32>,
+    ends: Vec<u32>,
+    names: String,
+}
+
+impl Organisations {
+    /// From ascending numbers and their names, a line each; `None` where their counts differ.
+    pub(super) fn from_lines(numbers: Vec<u32>, names: String) -> Option<Self> {
+        let mut ends: Vec<u32> = memchr::memchr_iter(b'\n', names.as_bytes()).map(|at| at as u32).collect();
+        if !names.is_empty() {
+            ends.push(names.len() as u32);
+        }
+        (ends.len() == numbers.len() && numbers.is_sorted()).then_some(Self { numbers, ends, names })
+    }
+
+    pub(super) fn name(&self, asn: Asn) -> Option<&str> {
+        let at = self.numbers.binary_search(&asn.0).ok()?;
+        let start = match at.checked_sub(1) {
+            Some(before) => *self.ends.get(before)? as usize + 1,
+            None => 0,
+        };
+        self.names.get(start..*self.ends.get(at)? as usize).filter(|name| !name.is_empty())
+    }
+
+    /// Octets on the heap.
+    pub(super) fn heap(&self) -> usize {
+        self.numbers.capacity() * 4 + self.ends.capacity() * 4 + self.names.capacity()
+    }
+}
+
+impl FromIterator<(u32, String)> for Organisations {
+    fn from_iter<I: IntoIterator<Item = (u32, String)>>(names: I) -> Self {
+        let sorted: BTreeMap<u32, String> = names.into_iter().collect();
+        let mut organisations = Self::default();
+        for (number, name) in sorted {
+            if !organisations.numbers.is_empty() {
+                organisations.names.push('\n');
+            }
+            organisations.names.push_str(&name);
+            organisations.numbers.push(number);
+            organisations.ends.push(organisations.names.len() as u32);
+        }
+        organisations
+    }
+}
+
+/// A name from a stranger's file as it may be shown on a terminal: one line, without control characters, not too long.
+pub(super) fn tidy(name: &str) -> String {
+    let mut tidy = String::new();
+    for word in name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if tidy.len() + word.len() >= MAX_NAME {
+            break;
+        }
+        if !tidy.is_empty() {
+            tidy.push(' ');
+        }
+        tidy.push_str(word);
+    }
+    tidy
+}

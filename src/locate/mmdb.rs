@@ -1,0 +1,280 @@
+//! MaxMind DB files, walked once into a [`Layer`].
+//!
+//! Everything that touches the `maxminddb` crate stays in this file. The layout of a record is found by its fields, never
+//! by the type that the file claims for itself: converted files claim all sorts. A file is checked while it is walked,
+//! since the crate's own verification refuses files whose only fault is an empty description: every record is decoded to
+//! its last value, no more leaves are visited than a sound tree can have, and no more values decoded than a sound file of
+//! that size can hold.
+//!
+//! The format: <https://maxmind.github.io/MaxMind-DB/>.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use jiff::civil::Date;
+use maxminddb::{MaxMindDbError, Reader, WithinOptions};
+use sha2::{Digest as _, Sha256};
+
+use super::LocateError;
+use super::layer::{Layer, Organisations, Saying, tidy};
+use super::record::Value;
+use super::runs::Writer;
+use super::transition;
+use crate::model::{Authority, LocationSource, Timestamp};
+
+/// The largest file that is read: the largest databases on the market are below 2 GB.
+pub(super) const MAX_FILE: u64 = 4 << 30;
+/// How many leaves more than four times its nodes a tree may have. A tree of `n` nodes has `n + 1` leaves; some writers
+/// share subtrees, and a leaf that spans a network that is not walked counts more than once.
+const SPARE_LEAVES: u64 = 4096;
+/// How many values more than sixteen an octet are decoded from a file.
+const SPARE_VALUES: u64 = 1 << 20;
+/// How many names of fields an error lists.
+const MAX_FIELDS: usize = 12;
+
+/// A file and what it says.
+pub(super) struct Database {
+    pub(super) layer: Layer,
+    pub(super) source: LocationSource,
+    pub(super) as_of: Option<Date>,
+}
+
+/// Reads and walks a database.
+pub(super) fn read(path: &Path) -> Result<Database, LocateError> {
+    let io = |source| LocateError::Io { path: path.to_owned(), source };
+    let mut octets = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut octets)).map_err(io)?;
+    if read as u64 > MAX_FILE {
+        return Err(LocateError::TooLarge { path: path.to_owned() });
+    }
+    if octets.starts_with(&[0x1f, 0x8b]) || octets.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        return Err(LocateError::NotADatabase {
+            path: path.to_owned(),
+            what: "it is compressed; unpack it".to_owned(),
+        });
+    }
+    let digest = hex(&Sha256::digest(&octets));
+    let reader = Reader::from_source(octets)
+        .map_err(|error| LocateError::NotADatabase { path: path.to_owned(), what: tidy(&error.to_string()) })?;
+    let layer = Walk::new(path, &reader).walk()?;
+
+    let metadata = reader.metadata();
+    let as_of = i64::try_from(metadata.build_epoch)
+        .ok()
+        .filter(|secs| *secs > 0 && jiff::Timestamp::from_second(*secs).is_ok())
+        .map(|secs| Timestamp::from_secs(secs.unsigned_abs()).date());
+    let (licence, attribution) = terms(&metadata.database_type);
+    let kind = match (layer.has_places(), layer.has_systems()) {
+        (true, true) => "mmdb country and asn",
+        (true, false) => "mmdb country",
+        _ => "mmdb asn",
+    };
+    let source = LocationSource {
+        name: path.file_stem().map_or_else(String::new, |stem| tidy(&stem.to_string_lossy())),
+        origin: path.display().to_string(),
+        kind: kind.to_owned(),
+        authority: Authority::Indicative,
+        as_of: as_of.map(|date| date.to_string()),
+        digest,
+        licence: licence.map(str::to_owned),
+        attribution: attribution.map(str::to_owned),
+        networks: layer.networks,
+    };
+    Ok(Database { layer, source, as_of })
+}
+
+/// Licence and attribution, where the type in the metadata tells the publisher.
+fn terms(database_type: &str) -> (Option<&'static str>, Option<&'static str>) {
+    let kind = database_type.to_ascii_lowercase();
+    if kind.starts_with("geolite2") {
+        let attribution =
+            "This product includes GeoLite2 data created by MaxMind, available from https://www.maxmind.com";
+        (Some("GeoLite2 End User License Agreement"), Some(attribution))
+    } else if kind.starts_with("geoip") {
+        (Some("MaxMind End User License Agreement"), None)
+    } else if kind.starts_with("dbip") && kind.contains("lite") {
+        (Some("CC BY 4.0"), Some("IP Geolocation by DB-IP (https://db-ip.com)"))
+    } else if kind.starts_with("ipinfo") && kind.contains("lite") {
+        (Some("CC BY-SA 4.0"), Some("IP address data powered by IPinfo (https://ipinfo.io)"))
+    } else {
+        (None, None)
+    }
+}
+
+/// Hexadecimal digits of a digest.
+pub(super) fn hex(octets: &[u8]) -> String {
+    use fmt::Write as _;
+    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
+/// A walk through one file.
+struct Walk<'a> {
+    path: &'a Path,
+    reader: &'a Reader<Vec<u8>>,
+    /// What the record at an offset says: each is decoded once, however many networks share it.
+    memo: HashMap<usize, (u32, u32), FixedState>,
+    interned: BTreeMap<Saying, u32>,
+    sayings: Vec<Saying>,
+    names: BTreeMap<u32, String>,
+    /// Names of fields, for the error when none is known; `None` as soon as one is.
+    unknown: Option<BTreeSet<String>>,
+    leaves: u64,
+    most_leaves: u64,
+    values: u64,
+    most_values: u64,
+    networks: u64,
+    last: String,
+}
+
+impl<'a> Walk<'a> {
+    fn new(path: &'a Path, reader: &'a Reader<Vec<u8>>) -> Self {
+        let metadata = reader.metadata();
+        // The tree alone is `record_size / 4` octets a node: the file is at least that large.
+        let least = u64::from(metadata.node_count) * u64::from(metadata.record_size) / 4;
+        let size = path.metadata().map_or(least, |metadata| metadata.len().clamp(least, MAX_FILE));
+        Self {
+            path,
+            reader,
+            memo: HashMap::with_hasher(FixedState::default()),
+            interned: BTreeMap::from([(Saying::NOTHING, 0)]),
+            sayings: vec![Saying::NOTHING],
+            names: BTreeMap::new(),
+            unknown: Some(BTreeSet::new()),
+            leaves: 0,
+            most_leaves: u64::from(metadata.node_count) * 4 + SPARE_LEAVES,
+            values: 0,
+            most_values: size * 16 + SPARE_VALUES,
+            networks: 0,
+            last: String::new(),
+        }
+    }
+
+    fn walk(mut self) -> Result<Layer, LocateError> {
+        let mut layer = Layer::default();
+        let (mut places, mut systems) = (Writer::default(), Writer::default());
+        self.piece((0, 0, 32), &mut |first, last, (saying, asn)| {
+            let (first, last) = (u32::try_from(first).ok()?, u32::try_from(last).ok()?);
+            places.range(first, last, saying).ok().and_then(|()| systems.range(first, last, asn).ok())
+        })?;
+        (layer.places.0, layer.systems.0) = (places.finish(), systems.finish());
+        if self.reader.metadata().ip_version == 6 {
+            let (mut places, mut systems) = (Writer::default(), Writer::default());
+            // Networks that stand for IPv4 addresses are looked up as IPv4: what a file says of them, often an alias of
+            // its whole IPv4 tree, is never asked for.
+            for piece in transition::native_networks() {
+                self.piece((piece.0, piece.1, 128), &mut |first, last, (saying, asn)| {
+                    places.range(first, last, saying).ok().and_then(|()| systems.range(first, last, asn).ok())
+                })?;
+            }
+            (layer.places.1, layer.systems.1) = (places.finish(), systems.finish());
+        }
+        if let Some(fields) = self.unknown {
+            return Err(LocateError::NoKnownField { path: self.path.to_owned(), fields: fields.into_iter().collect() });
+        }
+        layer.sayings = self.sayings;
+        layer.organisations = self.names.into_iter().collect::<Organisations>();
+        layer.networks = self.networks;
+        Ok(layer)
+    }
+
+    /// Walks one network, `bits` wide, and hands over every leaf below it with its first and last address.
+    fn piece(
+        &mut self,
+        (start, prefix, bits): (u128, u32, u32),
+        leaf: &mut impl FnMut(u128, u128, (u32, u32)) -> Option<()>,
+    ) -> Result<(), LocateError> {
+        let reader = self.reader;
+        let end = start | span(prefix, bits);
+        let network =
+            if bits == 32 { "0.0.0.0/0".to_owned() } else { format!("{}/{prefix}", std::net::Ipv6Addr::from(start)) };
+        let Ok(network) = network.parse() else { return Ok(()) };
+        // Empty leaves and aliases are handed over too: what the iterator passes over silently cannot be counted, and a
+        // hostile tree of such leaves would never end.
+        let options = WithinOptions::default().include_networks_without_data().include_aliased_networks();
+        for found in reader.within(network, options).map_err(|error| self.corrupt(&error))? {
+            let found = found.map_err(|error| self.corrupt(&error))?;
+            self.leaves += 1;
+            if self.leaves > self.most_leaves {
+                return Err(self.damaged("its search tree has more leaves than nodes allow: a cycle".to_owned()));
+            }
+            let Some(offset) = found.offset() else { continue };
+            let network = found.network().map_err(|error| self.corrupt(&error))?;
+            if network.is_ipv4() != (bits == 32) {
+                // A tree without IPv4 in it says nothing of IPv4.
+                continue;
+            }
+            let first = match network.network() {
+                std::net::IpAddr::V4(first) => u128::from(u32::from(first)),
+                std::net::IpAddr::V6(first) => u128::from(first),
+            };
+            let last = first | span(u32::from(network.prefix()), bits);
+            let says = match self.memo.get(&offset) {
+                Some(says) => *says,
+                None => {
+                    self.last = network.to_string();
+                    let record = found.decode::<Value<'_>>().map_err(|error| self.corrupt(&error))?;
+                    let says = self.record(&record.unwrap_or(Value::Other(0)))?;
+                    self.memo.insert(offset, says);
+                    says
+                }
+            };
+            if says != (0, 0) {
+                if first >= start {
+                    self.networks += 1;
+                }
+                leaf(first.max(start), last.min(end), says)
+                    .ok_or_else(|| self.damaged("its networks lie over each other".to_owned()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a record says: the index of a saying, and an AS number.
+    fn record(&mut self, record: &Value<'_>) -> Result<(u32, u32), LocateError> {
+        self.values += record.weight();
+        if self.values > self.most_values {
+            return Err(self.damaged("its records hold more values than a file of its size can".to_owned()));
+        }
+        if record.is_known() {
+            self.unknown = None;
+        } else if let Some(fields) = &mut self.unknown {
+            fields.extend(record.fields().take(MAX_FIELDS).map(tidy));
+            while fields.len() > MAX_FIELDS {
+                fields.pop_last();
+            }
+        }
+        let saying = record.saying();
+        let next = self.sayings.len() as u32;
+        let index = *self.interned.entry(saying).or_insert(next);
+        if index == next {
+            self.sayings.push(saying);
+        }
+        let asn = record.asn().unwrap_or(0);
+        if let Some(name) = record.organisation().map(tidy).filter(|name| asn != 0 && !name.is_empty()) {
+            self.names.entry(asn).or_insert(name);
+        }
+        Ok((index, asn))
+    }
+
+    fn corrupt(&self, error: &MaxMindDbError) -> LocateError {
+        self.damaged(tidy(&error.to_string()))
+    }
+
+    fn damaged(&self, what: String) -> LocateError {
+        let network = if self.last.is_empty() { None } else { Some(self.last.clone()) };
+        LocateError::Corrupt { path: self.path.to_owned(), network, what }
+    }
+}
+
+/// The low bits of a network of `prefix` bits out of `bits`.
+fn span(prefix: u32, bits: u32) -> u128 {
+    u128::MAX.checked_shr(128 - bits.saturating_sub(prefix)).unwrap_or(0)
+}

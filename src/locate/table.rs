@@ -1,0 +1,152 @@
+//! Runs with a first-level index, so that a look-up compares a handful of addresses.
+
+use super::runs::{Key, Runs};
+
+/// An address family's part of the index.
+pub(super) trait Slotted: Key {
+    /// How many slots the index has.
+    const SLOTS: usize;
+    /// The slot of an address; `None` outside the part that is indexed.
+    fn slot(self) -> Option<usize>;
+    /// The first address of a slot; the slot after the last gives the first address after all slots, or the highest.
+    fn slot_start(slot: usize) -> Self;
+}
+
+impl Slotted for u32 {
+    const SLOTS: usize = 1 << 16;
+
+    #[inline]
+    fn slot(self) -> Option<usize> {
+        Some((self >> 16) as usize)
+    }
+
+    fn slot_start(slot: usize) -> Self {
+        u32::try_from(slot << 16).unwrap_or(u32::MAX)
+    }
+}
+
+/// Bits of an IPv6 address behind `2000::/4` that choose a slot: every address that is given out today is in there, and
+/// registries hand out networks of 29 to 32 bits.
+const V6_BITS: u32 = 18;
+
+impl Slotted for u128 {
+    const SLOTS: usize = 1 << V6_BITS;
+
+    #[inline]
+    fn slot(self) -> Option<usize> {
+        (self >> 124 == 2).then_some((self >> (124 - V6_BITS)) as usize & (Self::SLOTS - 1))
+    }
+
+    fn slot_start(slot: usize) -> Self {
+        (2 << 124) + ((slot as u128) << (124 - V6_BITS))
+    }
+}
+
+/// Runs with an index.
+#[derive(Debug)]
+pub(super) struct Table<K, V> {
+    runs: Runs<K, V>,
+    /// For the first address of each slot, and of the one after the last: the run that it is in.
+    index: Vec<u32>,
+}
+
+impl<K: Slotted, V: Copy + Default + PartialEq> Table<K, V> {
+    pub(super) fn new(runs: Runs<K, V>) -> Self {
+        let starts = runs.starts();
+        let mut index = Vec::with_capacity(K::SLOTS + 1);
+        let mut at = 0;
+        for slot in 0..=K::SLOTS {
+            let first = K::slot_start(slot);
+            while starts.get(at + 1).is_some_and(|start| *start <= first) {
+                at += 1;
+            }
+            index.push(at as u32);
+        }
+        Self { runs, index }
+    }
+
+    /// The run that an address is in.
+    #[inline]
+    pub(super) fn position(&self, key: K) -> usize {
+        let starts = self.runs.starts();
+        let (low, high) = match key.slot().and_then(|slot| self.index.get(slot..slot + 2)) {
+            Some([low, high]) => (*low as usize, *high as usize),
+            _ => (0, starts.len() - 1),
+        };
+        // The run at `low` starts at or before the slot, the one at `high` is the last that can start in it.
+        let between = starts.get(low + 1..=high).unwrap_or_default();
+        low + between.partition_point(|start| *start <= key)
+    }
+
+    /// What is said of an address.
+    #[inline]
+    pub(super) fn get(&self, key: K) -> V {
+        self.runs.values().get(self.position(key)).copied().unwrap_or_default()
+    }
+
+    pub(super) fn runs(&self) -> &Runs<K, V> {
+        &self.runs
+    }
+
+    /// Octets on the heap.
+    pub(super) fn heap(&self) -> usize {
+        self.runs.starts().len() * (size_of::<K>() + size_of::<V>()) + self.index.len() * size_of::<u32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scan<K: Key>(runs: &Runs<K, u32>, key: K) -> u32 {
+        runs.iter().find(|(first, last, _)| *first <= key && key <= *last).map_or(0, |(_, _, value)| value)
+    }
+
+    fn table<K: Slotted>(mut ranges: Vec<(K, K, u32)>) -> Runs<K, u32> {
+        ranges.sort_unstable();
+        let mut last = None;
+        ranges.retain(|(first, end, _)| {
+            let fits = first <= end && last.is_none_or(|last| last < *first);
+            if fits {
+                last = Some(*end);
+            }
+            fits
+        });
+        Runs::from_ranges(ranges).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn index_and_scan_agree_on_ipv4(
+            ranges in prop::collection::vec((any::<u32>(), 0..0x2_0000_u32, 0..4_u32), 0..60),
+            keys in prop::collection::vec(any::<u32>(), 20),
+        ) {
+            let ranges = ranges.into_iter().map(|(first, more, value)| (first, first.saturating_add(more), value));
+            let runs = table(ranges.collect());
+            let table = Table::new(runs.clone());
+            let edges: Vec<u32> = runs.starts().iter().flat_map(|start| [start.before(), *start]).collect();
+            for key in keys.into_iter().chain(edges).chain([0, u32::MAX]) {
+                prop_assert_eq!(table.get(key), scan(&runs, key));
+            }
+        }
+
+        #[test]
+        fn index_and_scan_agree_on_ipv6(
+            ranges in prop::collection::vec((0..0x4000_0000_u32, any::<u64>(), 0..100_u32, 0..4_u32), 0..60),
+            keys in prop::collection::vec(any::<u128>(), 20),
+        ) {
+            let ranges = ranges.into_iter().map(|(high, low, bits, value)| {
+                let first = u128::from(high) << 96 | u128::from(low);
+                (first, first.saturating_add(1 << bits), value)
+            });
+            let runs = table(ranges.collect());
+            let table = Table::new(runs.clone());
+            let edges: Vec<u128> = runs.starts().iter().flat_map(|start| [start.before(), *start]).collect();
+            for key in keys.into_iter().chain(edges).chain([0, u128::MAX]) {
+                prop_assert_eq!(table.get(key), scan(&runs, key));
+            }
+        }
+    }
+}

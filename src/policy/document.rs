@@ -1,0 +1,546 @@
+//! A policy as it is written: every value with its place, types right, nothing resolved.
+
+use std::ops::Range;
+
+use jiff::civil::Date;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::syntax::{Fields, Sink, integer, meant_word, wrong_type};
+use crate::diag::{Code, Diagnostic, quoted};
+use crate::model::{Opener, Severity, Timestamp};
+
+/// What a rule does, or the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// What it speaks of is permitted, unless something forbids it.
+    Permit,
+    /// What it speaks of is forbidden, whatever permits it.
+    Forbid,
+}
+
+impl Effect {
+    /// The word in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Permit => "permit",
+            Self::Forbid => "forbid",
+        }
+    }
+}
+
+/// Which directions a rule speaks of, seen from the zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Movement {
+    /// What the zone sends.
+    Out,
+    /// What the zone receives.
+    In,
+    /// Both.
+    Either,
+}
+
+impl Movement {
+    /// The word in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::In => "in",
+            Self::Either => "either",
+        }
+    }
+}
+
+/// Who must have opened the conversation for a rule to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Initiator {
+    /// Anyone.
+    Any,
+    /// The zone.
+    Local,
+    /// The far end.
+    Remote,
+}
+
+impl Initiator {
+    /// The word in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Local => "local",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+/// A half-open span of days, in UTC: from the first, until before the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Period {
+    /// The first day; `None` for ever before.
+    pub from: Option<Date>,
+    /// The day after the last; `None` for ever after.
+    pub until: Option<Date>,
+}
+
+impl Period {
+    /// Whether a day is in it.
+    pub fn contains(&self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day < until)
+    }
+
+    /// Whether two spans share a day.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let before = |until: Option<Date>, from: Option<Date>| match (until, from) {
+            (Some(until), Some(from)) => until <= from,
+            _ => false,
+        };
+        !before(self.until, other.from) && !before(other.until, self.from)
+    }
+
+    /// Whether every day of `other` is in it.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.from.is_none_or(|from| other.from.is_some_and(|theirs| from <= theirs))
+            && self.until.is_none_or(|until| other.until.is_some_and(|theirs| theirs <= until))
+    }
+}
+
+pub(super) type Texts = Option<Spanned<Vec<Spanned<String>>>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub(super) id: Option<Spanned<String>>,
+    pub(super) title: Option<Spanned<String>>,
+    pub(super) version: Option<Spanned<String>>,
+    pub(super) owner: Option<Spanned<String>>,
+    pub(super) default: Option<Spanned<Effect>>,
+    pub(super) in_force: Period,
+    pub(super) law: Option<Date>,
+    pub(super) vantage: Option<VantageText>,
+    pub(super) sets: Vec<SetText>,
+    pub(super) zones: Vec<ZoneText>,
+    pub(super) parties: Vec<PartyText>,
+    pub(super) services: Vec<ServiceText>,
+    pub(super) rules: Vec<RuleText>,
+    pub(super) tests: Vec<TestText>,
+}
+
+#[derive(Debug)]
+pub(super) struct VantageText {
+    pub(super) country: Option<Spanned<String>>,
+    pub(super) latitude: Option<f64>,
+    pub(super) longitude: Option<f64>,
+}
+
+#[derive(Debug)]
+pub(super) struct SetText {
+    pub(super) name: Spanned<String>,
+    pub(super) members: Vec<Spanned<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct ZoneText {
+    pub(super) name: Spanned<String>,
+    pub(super) networks: Vec<Spanned<String>>,
+    pub(super) country: Texts,
+    pub(super) holds: Texts,
+}
+
+#[derive(Debug)]
+pub(super) struct PartyText {
+    pub(super) name: Spanned<String>,
+    pub(super) title: Option<Spanned<String>>,
+    pub(super) controlled_from: Texts,
+    pub(super) matches: Vec<MatchText>,
+}
+
+#[derive(Debug)]
+pub(super) struct MatchText {
+    pub(super) asn: Vec<Spanned<u64>>,
+    pub(super) names: Vec<Spanned<String>>,
+    pub(super) networks: Vec<Spanned<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct ServiceText {
+    pub(super) name: Spanned<String>,
+    pub(super) ports: Vec<Spanned<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RuleText {
+    pub(super) span: Range<usize>,
+    pub(super) id: Option<Spanned<String>>,
+    pub(super) title: Option<Spanned<String>>,
+    pub(super) effect: Option<Spanned<Effect>>,
+    pub(super) from: Texts,
+    pub(super) to: Texts,
+    pub(super) to_control: Texts,
+    /// Whether `to` or `to-control` is written at all, even where its value cannot be used.
+    pub(super) says_where: bool,
+    pub(super) party: Texts,
+    pub(super) service: Texts,
+    pub(super) movement: Option<Spanned<Movement>>,
+    pub(super) initiator: Option<Spanned<Initiator>>,
+    pub(super) contact: bool,
+    pub(super) in_force: Period,
+    pub(super) severity: Option<Spanned<Severity>>,
+    pub(super) basis: Texts,
+    pub(super) why: Option<Spanned<String>>,
+    pub(super) owner: Option<Spanned<String>>,
+    pub(super) document: Option<(String, Option<String>)>,
+}
+
+#[derive(Debug)]
+pub(super) struct TestText {
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) flow: Option<FlowText>,
+    pub(super) expect: Option<ExpectText>,
+}
+
+#[derive(Debug)]
+pub(super) struct FlowText {
+    pub(super) at: Option<Spanned<Timestamp>>,
+    pub(super) from: Option<Spanned<String>>,
+    pub(super) to: Option<Spanned<String>>,
+    pub(super) places: Texts,
+    pub(super) asn: Option<Spanned<u64>>,
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) service: Option<Spanned<String>>,
+    pub(super) initiator: Option<Spanned<Opener>>,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct ExpectText {
+    pub(super) decision: Option<Spanned<Expected>>,
+    pub(super) rule: Option<Spanned<String>>,
+    pub(super) rules: Texts,
+}
+
+/// What a test of a policy can expect of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Expected {
+    /// Permitted in both directions.
+    Permit,
+    /// Forbidden in one direction at least.
+    Forbid,
+    /// The evidence does not decide.
+    Indeterminate,
+    /// Nothing moved, and no rule judges contact.
+    Contact,
+    /// The policy is not in force at the time.
+    NotInForce,
+    /// Both ends are in one zone.
+    Internal,
+}
+
+impl Expected {
+    const WORDS: [(&'static str, Self); 6] = [
+        ("permit", Self::Permit),
+        ("forbid", Self::Forbid),
+        ("indeterminate", Self::Indeterminate),
+        ("contact", Self::Contact),
+        ("not-in-force", Self::NotInForce),
+        ("internal", Self::Internal),
+    ];
+
+    /// The word in policies.
+    pub fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
+    }
+}
+
+const EFFECTS: [(&str, Effect); 2] = [("permit", Effect::Permit), ("forbid", Effect::Forbid)];
+
+/// Reads a tree into a document; what is wrong with it is said and left out.
+pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
+    let mut document = Document::default();
+    let mut top = Fields::new("a policy", tree, 0..0);
+    match top.take("policy") {
+        Some(value) => {
+            if let Some(fields) = Fields::of("`[policy]`", value, sink) {
+                read_header(fields, &mut document, sink);
+            }
+        }
+        None => {
+            sink.push(Diagnostic::error(Code::MissingKey, "the policy has no `[policy]` table").help(
+                "begin the file with `[policy]`, an `id` and a `default`; `landfall policy init` writes an example",
+            ));
+        }
+    }
+    for (name, value) in top.named("sets", "set", sink) {
+        if let Some(members) = set_members(value, sink) {
+            document.sets.push(SetText { name, members });
+        }
+    }
+    for (name, value) in top.named("zone", "zone", sink) {
+        document.zones.extend(Fields::of("a zone", value, sink).and_then(|fields| read_zone(name, fields, sink)));
+    }
+    if !top.has("zone") {
+        sink.push(
+            Diagnostic::error(Code::MissingKey, "the policy has no zone").help(
+                "add a table `[zone.NAME]` with the `networks` that are yours: a policy judges what they exchange",
+            ),
+        );
+    }
+    for (name, value) in top.named("party", "party", sink) {
+        document.parties.extend(Fields::of("a party", value, sink).and_then(|fields| read_party(name, fields, sink)));
+    }
+    for (name, value) in top.named("service", "service", sink) {
+        document
+            .services
+            .extend(Fields::of("a service", value, sink).and_then(|fields| read_service(name, fields, sink)));
+    }
+    for fields in top.listed("rule", "rule", sink) {
+        document.rules.push(read_rule(fields, sink));
+    }
+    for fields in top.listed("test", "test", sink) {
+        document.tests.push(read_test(fields, sink));
+    }
+    top.not_yet("waiver");
+    top.not_yet("tripwire");
+    top.finish(sink);
+    document
+}
+
+fn set_members(value: &Spanned<DeValue<'_>>, sink: &mut Sink) -> Option<Vec<Spanned<String>>> {
+    let DeValue::Array(array) = value.get_ref() else {
+        wrong_type(sink, "a set", "a list of texts", value.get_ref(), value.span());
+        return None;
+    };
+    if array.is_empty() {
+        sink.error(Code::EmptyList, "the set is an empty list", value.span(), "nothing here");
+        return None;
+    }
+    Some(array.iter().filter_map(|entry| super::syntax::text("a member of a set", entry, sink)).collect())
+}
+
+fn read_header(mut fields: Fields<'_, '_>, document: &mut Document, sink: &mut Sink) {
+    document.id = fields.text("id", sink);
+    if !fields.has("id") {
+        fields.missing("id", "give the policy a name that reports can cite: `id = \"acme-residency\"`", sink);
+    }
+    document.title = fields.text("title", sink);
+    document.version = fields.text("version", sink);
+    document.owner = fields.text("owner", sink);
+    document.default = fields.word("default", &EFFECTS, sink);
+    if !fields.has("default") {
+        let help = "what no rule speaks of has to be decided by someone: `default = \"forbid\"` or `\"permit\"`";
+        fields.missing("default", help, sink);
+    }
+    document.in_force = period("in-force", &mut fields, sink);
+    document.law = read_law(&mut fields, sink);
+    document.vantage = fields.take("vantage").and_then(|value| {
+        let mut fields = Fields::of("`vantage`", value, sink)?;
+        let mut within = |key, limit: f64, sink: &mut Sink| {
+            let number = fields.number(key, sink)?;
+            if number.get_ref().abs() <= limit {
+                return Some(*number.get_ref());
+            }
+            sink.error(Code::BadValue, format!("`{key}` is out of range"), number.span(), "expected degrees");
+            None
+        };
+        let (latitude, longitude) = (within("lat", 90.0, sink), within("lon", 180.0, sink));
+        let country = fields.text("country", sink);
+        fields.finish(sink);
+        Some(VantageText { country, latitude, longitude })
+    });
+    fields.not_yet("max-age");
+    fields.finish(sink);
+}
+
+fn read_law(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<Date> {
+    let value = fields.take("law")?;
+    match value.get_ref() {
+        DeValue::String(word) if word == "flow-time" => None,
+        DeValue::String(word) => {
+            let help = match meant_word(word, ["flow-time"].into_iter()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "write `\"flow-time\"`, or a date without quotation marks".to_owned(),
+            };
+            let message = format!("{} is no value of `law`", quoted(word));
+            sink.push(Diagnostic::error(Code::UnknownWord, message).at(value.span(), "").help(help));
+            None
+        }
+        _ => fields.date("law", sink).map(Spanned::into_inner),
+    }
+}
+
+fn period(key: &'static str, fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Period {
+    let Some(value) = fields.take(key) else { return Period::default() };
+    let Some(mut fields) = Fields::of("a period", value, sink) else { return Period::default() };
+    let (from, until) = (fields.date("from", sink), fields.date("until", sink));
+    fields.finish(sink);
+    if let (Some(from), Some(until)) = (&from, &until)
+        && from.get_ref() >= until.get_ref()
+    {
+        sink.push(
+            Diagnostic::error(Code::EmptyPeriod, format!("`{key}` ends before it begins"))
+                .at(until.span(), "the day after the last")
+                .with(from.span(), "the first day")
+                .help("`until` is the first day that is no longer in force: a period of one day ends on the next"),
+        );
+        return Period::default();
+    }
+    Period { from: from.map(Spanned::into_inner), until: until.map(Spanned::into_inner) }
+}
+
+fn read_zone(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> Option<ZoneText> {
+    let networks = fields.texts("networks", sink);
+    if !fields.has("networks") {
+        fields.missing("networks", "say which addresses are in the zone: `networks = [\"10.20.0.0/16\"]`", sink);
+    }
+    let country = fields.text_or_texts("country", sink);
+    let holds = fields.texts("holds", sink);
+    fields.finish(sink);
+    let networks = networks.map(Spanned::into_inner).unwrap_or_default();
+    Some(ZoneText { name, networks, country, holds })
+}
+
+fn read_party(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> Option<PartyText> {
+    let title = fields.text("name", sink);
+    let controlled_from = fields.text_or_texts("controlled-from", sink);
+    let matches: Vec<MatchText> =
+        fields.listed("match", "way to recognise the party", sink).into_iter().map(|f| read_match(f, sink)).collect();
+    if !fields.has("match") {
+        let help = "say how the party is recognised: `match = [{ asn = [64500] }, { names = [\"*.example.com\"] }]`";
+        fields.missing("match", help, sink);
+    }
+    fields.finish(sink);
+    Some(PartyText { name, title, controlled_from, matches })
+}
+
+fn read_match(mut fields: Fields<'_, '_>, sink: &mut Sink) -> MatchText {
+    let span = fields.span();
+    let mut asn = Vec::new();
+    if let Some(value) = fields.take("asn") {
+        match value.get_ref() {
+            DeValue::Array(array) => asn.extend(array.iter().filter_map(|entry| integer("asn", entry, sink))),
+            DeValue::Integer(_) => asn.extend(integer("asn", value, sink)),
+            other => wrong_type(sink, "asn", "a list of whole numbers", other, value.span()),
+        }
+    }
+    let names = fields.texts("names", sink).map(Spanned::into_inner).unwrap_or_default();
+    let networks = fields.texts("networks", sink).map(Spanned::into_inner).unwrap_or_default();
+    fields.not_yet("region");
+    if ["asn", "names", "networks"].iter().all(|key| !fields.has(key)) && !fields.has("region") {
+        sink.push(
+            Diagnostic::error(Code::MissingKey, "a way to recognise a party says nothing")
+                .at(span, "expected `asn`, `names` or `networks`")
+                .help("between tables any will do; inside a table all must fit"),
+        );
+    }
+    fields.finish(sink);
+    MatchText { asn, names, networks }
+}
+
+fn read_service(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> Option<ServiceText> {
+    let ports = fields.texts("ports", sink);
+    if !fields.has("ports") {
+        fields.missing("ports", "name protocols and ports: `ports = [\"tcp/443\", \"udp/8801-8802\"]`", sink);
+    }
+    fields.finish(sink);
+    Some(ServiceText { name, ports: ports.map(Spanned::into_inner).unwrap_or_default() })
+}
+
+fn read_rule(mut fields: Fields<'_, '_>, sink: &mut Sink) -> RuleText {
+    let severities = Severity::ALL.map(|severity| (severity.name(), severity));
+    let movements = [Movement::Out, Movement::In, Movement::Either].map(|movement| (movement.name(), movement));
+    let initiators = [Initiator::Any, Initiator::Local, Initiator::Remote].map(|who| (who.name(), who));
+    let rule = RuleText {
+        span: fields.span(),
+        id: fields.text("id", sink),
+        title: fields.text("title", sink),
+        effect: fields.word("effect", &EFFECTS, sink),
+        from: fields.texts("from", sink),
+        to: fields.texts("to", sink),
+        to_control: fields.texts("to-control", sink),
+        says_where: fields.has("to") || fields.has("to-control"),
+        party: fields.text_or_texts("party", sink),
+        service: fields.text_or_texts("service", sink),
+        movement: fields.word("movement", &movements, sink),
+        initiator: fields.word("initiator", &initiators, sink),
+        contact: fields.boolean("contact", sink).is_some_and(Spanned::into_inner),
+        in_force: period("in-force", &mut fields, sink),
+        severity: fields.word("severity", &severities, sink),
+        basis: fields.text_or_texts("basis", sink),
+        why: fields.text("why", sink),
+        owner: fields.text("owner", sink),
+        document: read_reference(&mut fields, sink),
+    };
+    if !fields.has("id") {
+        fields.missing("id", "name the rule: findings, tests and waivers refer to it", sink);
+    }
+    if !fields.has("effect") {
+        fields.missing("effect", "write `effect = \"permit\"` or `effect = \"forbid\"`", sink);
+    }
+    if !fields.has("from") {
+        fields.missing("from", "name the zones that the rule speaks of; `from = [\"*\"]` is every zone", sink);
+    }
+    fields.not_yet("limit");
+    fields.finish(sink);
+    rule
+}
+
+fn read_reference(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<(String, Option<String>)> {
+    let value = fields.take("document")?;
+    let mut fields = Fields::of("a document", value, sink)?;
+    let reference = fields.text("ref", sink);
+    let digest = fields.text("sha256", sink);
+    if !fields.has("ref") {
+        fields.missing("ref", "say what the document is called where it is kept", sink);
+    }
+    fields.finish(sink);
+    Some((reference?.into_inner(), digest.map(Spanned::into_inner)))
+}
+
+fn read_test(mut fields: Fields<'_, '_>, sink: &mut Sink) -> TestText {
+    let name = fields.text("name", sink);
+    let flow = fields.take("flow").and_then(|value| read_flow(Fields::of("a flow", value, sink)?, sink));
+    let expect = fields.take("expect").and_then(|value| {
+        let mut fields = Fields::of("an expectation", value, sink)?;
+        let decision = fields.word("decision", &Expected::WORDS, sink);
+        if !fields.has("decision") {
+            fields.missing("decision", "say what should come: `decision = \"forbid\"`", sink);
+        }
+        let expect = ExpectText { decision, rule: fields.text("rule", sink), rules: fields.texts("rules", sink) };
+        fields.finish(sink);
+        Some(expect)
+    });
+    for key in ["name", "flow", "expect"] {
+        if !fields.has(key) {
+            let example = "a test has a `name`, a `flow` and what to `expect` of it";
+            fields.missing(key, example, sink);
+        }
+    }
+    fields.finish(sink);
+    TestText { name, flow, expect }
+}
+
+fn read_flow(mut fields: Fields<'_, '_>, sink: &mut Sink) -> Option<FlowText> {
+    let openers = [("local", Opener::Local), ("remote", Opener::Remote)];
+    let flow = FlowText {
+        at: fields.time("at", sink),
+        from: fields.text("from", sink),
+        to: fields.text("to", sink),
+        places: fields.text_or_texts("in", sink),
+        asn: fields.integer("asn", sink),
+        name: fields.text("name", sink),
+        service: fields.text("service", sink),
+        initiator: fields.word("initiator", &openers, sink),
+        sent: fields.integer("sent", sink).map_or(0, Spanned::into_inner),
+        received: fields.integer("received", sink).map_or(0, Spanned::into_inner),
+    };
+    for (key, help) in [
+        ("at", "say when: `at = 2020-03-30T15:00:00Z`"),
+        ("from", "name an address of a zone: `from = \"10.20.1.9\"`"),
+        ("to", "name the far address: `to = \"203.0.113.7\"`"),
+    ] {
+        if !fields.has(key) {
+            fields.missing(key, help, sink);
+        }
+    }
+    fields.finish(sink);
+    Some(flow)
+}

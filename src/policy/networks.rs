@@ -1,0 +1,194 @@
+//! Networks to what they stand for: one sorted table of disjoint ranges for each version of IP.
+
+use std::ops::Range;
+
+use ipnet::{IpNet, Ipv4Net};
+use toml::Spanned;
+
+use super::syntax::Sink;
+use crate::diag::{Code, Diagnostic, quoted};
+use crate::model::{Addr, Scope};
+
+/// A table in which the most specific network wins.
+#[derive(Clone, Debug)]
+pub(super) struct NetworkTable<T> {
+    v4: Ranges<u32, T>,
+    v6: Ranges<u128, T>,
+}
+
+/// From each start on, until the next.
+#[derive(Clone, Debug)]
+struct Ranges<K, T> {
+    starts: Vec<K>,
+    values: Vec<Option<T>>,
+}
+
+impl<T: Copy + PartialEq> NetworkTable<T> {
+    /// Of networks with what they stand for. Of two that are the same, the smaller value counts.
+    pub(super) fn new(networks: impl IntoIterator<Item = (IpNet, T)>) -> Self
+    where
+        T: Ord,
+    {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for (network, value) in networks {
+            match network {
+                IpNet::V4(net) => {
+                    v4.push((u128::from(u32::from(net.network())), u128::from(u32::from(net.broadcast())), value));
+                }
+                IpNet::V6(net) => v6.push((u128::from(net.network()), u128::from(net.broadcast()), value)),
+            }
+        }
+        let narrow = |start: u128| u32::try_from(start).ok();
+        Self { v4: flatten(v4, u128::from(u32::MAX), narrow), v6: flatten(v6, u128::MAX, Some) }
+    }
+
+    /// What the most specific network of an address stands for.
+    pub(super) fn get(&self, addr: Addr) -> Option<T> {
+        match addr.as_v4() {
+            Some(number) => self.v4.get(number),
+            None => self.v6.get(addr.as_u128()),
+        }
+    }
+}
+
+impl<K: Ord + Copy, T: Copy> Ranges<K, T> {
+    fn get(&self, key: K) -> Option<T> {
+        let after = self.starts.partition_point(|start| *start <= key);
+        self.values.get(after.checked_sub(1)?).copied().flatten()
+    }
+}
+
+/// Nested networks to disjoint ranges: networks either contain each other or do not meet, so that a stack of those that
+/// are open is enough.
+fn flatten<K, T: Copy + PartialEq + Ord>(
+    mut networks: Vec<(u128, u128, T)>,
+    last: u128,
+    narrow: impl Fn(u128) -> Option<K>,
+) -> Ranges<K, T> {
+    networks.sort_by_key(|(start, end, value)| (*start, std::cmp::Reverse(*end), std::cmp::Reverse(*value)));
+    let mut edges: Vec<(u128, Option<T>)> = Vec::new();
+    let mut open: Vec<(u128, T)> = Vec::new();
+    let mut mark = |at: u128, value: Option<T>| match edges.last_mut() {
+        Some(edge) if edge.0 == at => edge.1 = value,
+        _ => edges.push((at, value)),
+    };
+    for (start, end, value) in networks {
+        while let Some((open_end, _)) = open.last().copied().filter(|(open_end, _)| *open_end < start) {
+            open.pop();
+            mark(open_end + 1, open.last().map(|(_, value)| *value));
+        }
+        mark(start, Some(value));
+        open.push((end, value));
+    }
+    while let Some((end, _)) = open.pop() {
+        if end < last {
+            mark(end + 1, open.last().map(|(_, value)| *value));
+        }
+    }
+    let (starts, values) = edges.into_iter().filter_map(|(start, value)| Some((narrow(start)?, value))).unzip();
+    Ranges { starts, values }
+}
+
+/// Reads a network that a person wrote: CIDR, or an address alone for a network of one. IPv4 in IPv6 form is IPv4.
+pub(super) fn network(written: &Spanned<String>, sink: &mut Sink) -> Option<IpNet> {
+    match parse_network(written.get_ref()) {
+        Ok(network) => Some(network),
+        Err(help) => {
+            let message = format!("{} is not a network", quoted(written.get_ref()));
+            sink.push(
+                Diagnostic::error(Code::BadNetwork, message)
+                    .at(written.span(), "expected an address and a prefix length")
+                    .help(help),
+            );
+            None
+        }
+    }
+}
+
+pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
+    if let Ok(net) = text.parse::<IpNet>() {
+        if net.addr() != net.network() {
+            return Err(format!("bits are set behind the prefix; did you mean `{}`?", net.trunc()));
+        }
+        return Ok(unmap(net));
+    }
+    if let Ok(addr) = text.parse::<std::net::IpAddr>() {
+        return Ok(IpNet::from(Addr::from(addr).to_ip()));
+    }
+    Err("write for example `10.20.0.0/16` or `2001:db8:20::/48`".to_owned())
+}
+
+/// `::ffff:10.0.0.0/104` is `10.0.0.0/8` (RFC 4291 section 2.5.5.2).
+fn unmap(net: IpNet) -> IpNet {
+    let IpNet::V6(v6) = net else { return net };
+    match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {
+        (Some(v4), Some(length)) => Ipv4Net::new(v4, length).map_or(net, IpNet::V4),
+        _ => net,
+    }
+}
+
+/// Whether a network is private or shared throughout (RFC 1918, RFC 4193, RFC 6598).
+pub(super) fn is_private(network: &IpNet) -> bool {
+    let private = |ip: std::net::IpAddr| Addr::from(ip).scope() == Scope::Private;
+    private(network.network()) && private(network.broadcast())
+}
+
+/// A network with its owner and the place where it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Claimed {
+    pub(super) network: IpNet,
+    pub(super) owner: u16,
+    pub(super) span: Range<usize>,
+}
+
+/// Pairs of networks with different owners of which the second lies in the first: each network with the nearest around it.
+pub(super) fn nested(mut claimed: Vec<Claimed>) -> Vec<(Claimed, Claimed)> {
+    let key = |claim: &Claimed| match claim.network {
+        IpNet::V4(net) => (0, u128::from(u32::from(net.network())), net.prefix_len(), claim.owner),
+        IpNet::V6(net) => (1, u128::from(net.network()), net.prefix_len(), claim.owner),
+    };
+    claimed.sort_by_key(key);
+    let mut open: Vec<Claimed> = Vec::new();
+    let mut pairs = Vec::new();
+    for claim in claimed {
+        while open.last().is_some_and(|outer| !outer.network.contains(&claim.network)) {
+            open.pop();
+        }
+        if let Some(outer) = open.last()
+            && outer.owner != claim.owner
+        {
+            pairs.push((outer.clone(), claim.clone()));
+        }
+        open.push(claim);
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_specific_network_wins_and_versions_are_apart() {
+        let net = |text: &str| parse_network(text).unwrap();
+        let table = NetworkTable::new([
+            (net("10.0.0.0/8"), 1),
+            (net("10.1.0.0/16"), 2),
+            (net("10.1.2.3"), 3),
+            (net("255.255.255.0/24"), 5),
+            (net("::/0"), 4),
+        ]);
+        let get = |text: &str| table.get(text.parse::<std::net::IpAddr>().unwrap().into());
+        assert_eq!(get("9.255.255.255"), None);
+        assert_eq!(get("10.0.0.0"), Some(1));
+        assert_eq!(get("10.1.0.0"), Some(2));
+        assert_eq!(get("10.1.2.3"), Some(3));
+        assert_eq!(get("10.1.2.4"), Some(2));
+        assert_eq!(get("10.2.0.0"), Some(1));
+        assert_eq!(get("11.0.0.0"), None);
+        assert_eq!(get("255.255.255.255"), Some(5));
+        assert_eq!(get("2001:db8::1"), Some(4));
+        assert_eq!(net("::ffff:10.0.0.0/104"), net("10.0.0.0/8"));
+        assert!(parse_network("10.0.0.1/8").unwrap_err().contains("`10.0.0.0/8`"));
+    }
+}

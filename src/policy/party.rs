@@ -1,0 +1,216 @@
+//! Parties: whose machine the far end is.
+//!
+//! Between the tables of a party's `match` any will do; inside a table all must fit. Where several parties fit, the most
+//! specific match wins: a longer network before a shorter one, a network before a name, a longer name before a shorter
+//! one, a name before an autonomous system. A network says who runs a machine, while a name is chosen by whoever asks for
+//! it: that is why networks come first. Parties that fit equally well are a lint, and the first by name wins.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::networks::NetworkTable;
+use super::syntax::Sink;
+use crate::diag::{Code, Diagnostic, quoted};
+use crate::model::{Addr, Asn, PartyId};
+
+/// The most labels of a host name that are looked at: RFC 1035 allows 127.
+const MAX_LABELS: usize = 127;
+
+/// A pattern of host names: a name, or everything below one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct HostPattern {
+    /// The name without `*.`, in lower case.
+    pub(super) suffix: String,
+    /// Whether it is for names below the suffix rather than for the suffix itself.
+    pub(super) below: bool,
+}
+
+/// A table of a party's `match`, resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Match {
+    pub(super) party: PartyId,
+    pub(super) asn: Vec<u32>,
+    pub(super) names: Vec<HostPattern>,
+    pub(super) networks: Vec<IpNet>,
+}
+
+/// Far ends to parties.
+#[derive(Clone, Debug)]
+pub(super) struct PartyIndex {
+    matches: Vec<Match>,
+    /// Addresses to the chain of matches with networks around them, by position in `chains`.
+    networks: NetworkTable<u32>,
+    /// For each network of a match: its prefix length, the match, and the next network around it.
+    chains: Vec<Link>,
+    /// Name suffixes to matches without networks, those for names below apart from those for the name itself.
+    names: BTreeMap<String, [Vec<u32>; 2]>,
+    /// Numbers to parties, for matches with nothing else.
+    numbers: BTreeMap<u32, PartyId>,
+}
+
+#[derive(Clone, Debug)]
+struct Link {
+    length: u8,
+    of: u32,
+    around: Option<u32>,
+}
+
+impl PartyIndex {
+    pub(super) fn new(matches: Vec<Match>) -> Self {
+        let (mut names, mut numbers) = (BTreeMap::<String, [Vec<u32>; 2]>::new(), BTreeMap::new());
+        let mut claims: Vec<(IpNet, u32)> = Vec::new();
+        for (index, one) in matches.iter().enumerate() {
+            let index = index as u32;
+            if !one.networks.is_empty() {
+                claims.extend(one.networks.iter().map(|network| (*network, index)));
+            } else if !one.names.is_empty() {
+                for pattern in &one.names {
+                    let entry = names.entry(pattern.suffix.clone()).or_default();
+                    let [exact, below] = entry;
+                    if pattern.below { below.push(index) } else { exact.push(index) }
+                }
+            } else {
+                for number in &one.asn {
+                    let party = numbers.entry(*number).or_insert(one.party);
+                    *party = (*party).min(one.party);
+                }
+            }
+        }
+        let (networks, chains) = chain(claims);
+        Self { matches, networks, chains, names, numbers }
+    }
+
+    pub(super) fn get(&self, far: Addr, operator: Option<Asn>, name: Option<&str>) -> Option<PartyId> {
+        if self.matches.is_empty() {
+            return None;
+        }
+        self.by_network(far, operator, name)
+            .or_else(|| name.and_then(|name| self.by_name(operator, name)))
+            .or_else(|| operator.and_then(|asn| self.numbers.get(&asn.0).copied()))
+    }
+
+    fn by_network(&self, far: Addr, operator: Option<Asn>, name: Option<&str>) -> Option<PartyId> {
+        let mut at = self.networks.get(far);
+        // The best so far: how specific it is, and whose it is; of equals the smaller party.
+        let mut best: Option<((u8, usize, usize), std::cmp::Reverse<PartyId>)> = None;
+        while let Some(link) = at.and_then(|index| self.chains.get(index as usize)) {
+            if best.is_some_and(|((length, ..), _)| length > link.length) {
+                break;
+            }
+            if let Some(one) = self.matches.get(link.of as usize)
+                && let Some((name_score, number_score)) = one.fits(operator, name)
+            {
+                let score = ((link.length, name_score, number_score), std::cmp::Reverse(one.party));
+                best = best.max(Some(score));
+            }
+            at = link.around;
+        }
+        best.map(|(_, std::cmp::Reverse(party))| party)
+    }
+
+    fn by_name(&self, operator: Option<Asn>, name: &str) -> Option<PartyId> {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let lower = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            std::borrow::Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            std::borrow::Cow::Borrowed(name)
+        };
+        let suffixes = std::iter::successors(Some(&*lower), |rest| rest.split_once('.').map(|(_, parent)| parent));
+        for (depth, suffix) in suffixes.take(MAX_LABELS + 1).enumerate() {
+            let Some([exact, below]) = self.names.get(suffix) else { continue };
+            let fitting = (if depth == 0 { exact } else { below })
+                .iter()
+                .filter_map(|index| self.matches.get(*index as usize))
+                .filter_map(|one| Some((one.fits(operator, Some(&lower))?.1, std::cmp::Reverse(one.party))));
+            if let Some((_, std::cmp::Reverse(party))) = fitting.max() {
+                return Some(party);
+            }
+        }
+        None
+    }
+}
+
+impl Match {
+    /// Whether everything but the networks fits, and how specifically: the length of the longest pattern, and whether an
+    /// autonomous system is named.
+    fn fits(&self, operator: Option<Asn>, name: Option<&str>) -> Option<(usize, usize)> {
+        if !self.asn.is_empty() && !self.asn.contains(&operator?.0) {
+            return None;
+        }
+        let number_score = usize::from(!self.asn.is_empty());
+        let name_score = if self.names.is_empty() {
+            0
+        } else {
+            let name = name?;
+            let fitting = self.names.iter().filter(|pattern| pattern.fits(name));
+            // Of the same suffix the name itself is more specific than what is below it.
+            fitting.map(|pattern| 2 * pattern.suffix.len() + usize::from(!pattern.below)).max()?
+        };
+        Some((name_score, number_score))
+    }
+}
+
+impl HostPattern {
+    fn fits(&self, name: &str) -> bool {
+        let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
+        let suffix = self.suffix.as_bytes();
+        if !self.below {
+            return name.eq_ignore_ascii_case(suffix);
+        }
+        let Some(at) = name.len().checked_sub(suffix.len()) else { return false };
+        let (head, tail) = name.split_at(at);
+        head.len() > 1 && head.ends_with(b".") && tail.eq_ignore_ascii_case(suffix)
+    }
+}
+
+/// Networks to chains: each to the one around it, and the table to the innermost.
+fn chain(mut claims: Vec<(IpNet, u32)>) -> (NetworkTable<u32>, Vec<Link>) {
+    let key = |net: &IpNet| match net {
+        IpNet::V4(v4) => (0, u128::from(u32::from(v4.network())), v4.prefix_len()),
+        IpNet::V6(v6) => (1, u128::from(v6.network()), v6.prefix_len()),
+    };
+    claims.sort_by_key(|(network, of)| (key(network), *of));
+    let mut links: Vec<Link> = Vec::new();
+    let mut open: Vec<(IpNet, u32)> = Vec::new();
+    let mut innermost: BTreeMap<IpNet, u32> = BTreeMap::new();
+    for (network, of) in claims {
+        while open.last().is_some_and(|(outer, _)| !outer.contains(&network)) {
+            open.pop();
+        }
+        let link = links.len() as u32;
+        links.push(Link { length: network.prefix_len(), of, around: open.last().map(|(_, around)| *around) });
+        open.push((network, link));
+        innermost.insert(network, link);
+    }
+    (NetworkTable::new(innermost), links)
+}
+
+/// Reads `zoom.us`, or `*.zoom.us` for everything below it.
+pub(super) fn host_pattern(written: &Spanned<String>, sink: &mut Sink) -> Option<HostPattern> {
+    let text = written.get_ref();
+    let (below, suffix) = text.strip_prefix("*.").map_or((false, text.as_str()), |suffix| (true, suffix));
+    let suffix = suffix.strip_suffix('.').unwrap_or(suffix);
+    let help = if suffix.contains('*') || (text.starts_with('*') && !below) {
+        Some("`*` stands for whole labels, at the front alone: `*.example.com`")
+    } else if !text.is_ascii() {
+        Some("write the name as it is on the wire, in A-labels: `xn--…` (RFC 5890)")
+    } else if text.contains("://") || text.contains('/') {
+        Some("write the host name alone, without `https://` and without a path")
+    } else if suffix.is_empty()
+        || suffix.len() > 253
+        || suffix.split('.').any(|label| label.is_empty() || label.len() > 63)
+        || !suffix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    {
+        Some("write a host name, `example.com`, or `*.example.com` for everything below it")
+    } else {
+        None
+    };
+    if let Some(help) = help {
+        let message = format!("no host name fits {}", quoted(text));
+        sink.push(Diagnostic::error(Code::BadHostName, message).at(written.span(), "").help(help));
+        return None;
+    }
+    Some(HostPattern { suffix: suffix.to_ascii_lowercase(), below })
+}

@@ -1,0 +1,247 @@
+//! Policies and the library as a reader wants to see them.
+
+use std::fmt::Write as _;
+
+use jiff::civil::Date;
+
+use super::document::{Effect, Initiator, Movement, Period};
+use super::library::{Library, LibrarySet, Member};
+use super::places::Conditional;
+use super::{Policy, zone::Rule};
+use crate::model::{Axis, Country, CountrySet, RuleSummary};
+
+/// The widest line of a listing.
+const WIDTH: usize = 100;
+
+impl Policy {
+    /// The policy in full: zones, parties, services, rules with their places on a day, and the sets of the library with the
+    /// days on which they were reviewed.
+    pub fn listing(&self, day: Date) -> String {
+        let day = self.law.unwrap_or(day);
+        let mut out = String::new();
+        let mut line = |text: String| {
+            // Writing to a string does not fail.
+            let _ = writeln!(out, "{}", text.trim_end());
+        };
+        line(format!("policy {} {}", self.id, self.version));
+        let mut field = |key: &str, value: &str| {
+            if !value.is_empty() {
+                line(format!("  {key:<10}{value}"));
+            }
+        };
+        field("title", &self.title);
+        field("owner", &self.owner);
+        field("origin", &self.origin);
+        field("sha-256", &self.digest);
+        field("default", self.default.name());
+        field("in force", &period(&self.in_force));
+        let law = self.law.map_or("as on the day of each flow".to_owned(), |law| format!("as on {law}"));
+        field("law", &law);
+        if let Some(vantage) = &self.vantage {
+            let country = vantage.country.map_or("", Country::code);
+            let number = |number: Option<f64>| number.map_or(String::new(), |number| format!(" {number}"));
+            let place = format!("{country}{}{}", number(vantage.latitude), number(vantage.longitude));
+            field("vantage", &format!("{} (not judged yet)", place.trim()));
+        }
+        field("shown for", &day.to_string());
+        for zone in &self.zones {
+            line(String::new());
+            line(format!("zone {}", zone.name));
+            let networks: Vec<String> = zone.networks.iter().map(ToString::to_string).collect();
+            wrapped("networks", &networks, &mut line);
+            let country = zone.country.map_or("not stated".to_owned(), |set| set.to_string());
+            line(format!("  country   {country}"));
+            wrapped("holds", &zone.holds, &mut line);
+        }
+        for party in &self.parties {
+            line(String::new());
+            line(format!("party {}  {}", party.name, party.title));
+            let control = party.controlled_from.map_or("not stated".to_owned(), |set| set.to_string());
+            line(format!("  answers to {control}"));
+            for way in &party.recognised {
+                line(format!("  match     {way}"));
+            }
+        }
+        for (name, ports) in &self.service_names {
+            line(String::new());
+            line(format!("service {name}"));
+            wrapped("ports", ports, &mut line);
+        }
+        for (name, set) in &self.own_sets {
+            line(String::new());
+            line(format!("set @{name}"));
+            wrapped("written", &set.written, &mut line);
+            wrapped("members", &codes(set.places.at(day, Conditional::Include)), &mut line);
+        }
+        for (summary, rule) in self.summaries.iter().zip(&self.rules) {
+            line(String::new());
+            self.list_rule(summary, rule, day, &mut line);
+        }
+        for (set, _) in self.library_sets.values() {
+            line(String::new());
+            list_set(set, Some(day), &mut line);
+        }
+        line(String::new());
+        line(format!("{} tests", self.tests.len()));
+        out
+    }
+
+    fn list_rule(&self, summary: &RuleSummary, rule: &Rule, day: Date, line: &mut impl FnMut(String)) {
+        let speaks = if rule.in_force.contains(day) { "" } else { "  (not in force on this day)" };
+        line(format!("rule {}: {} [{}]{speaks}", summary.id, summary.effect, summary.severity.name()));
+        if summary.title != summary.id {
+            line(format!("  title     {}", summary.title));
+        }
+        let zones: Vec<String> = rule.zones.iter().map(|zone| self.zone_name(*zone).to_owned()).collect();
+        wrapped("from", &zones, line);
+        let axis = if rule.axis == Axis::Place { "to" } else { "to-control" };
+        wrapped(axis, &rule.written, line);
+        let resolved = rule.places_on(day);
+        let resolved = if resolved.is_anywhere() { vec!["anywhere".to_owned()] } else { codes(resolved) };
+        wrapped("that is", &resolved, line);
+        let left_out = rule.places.at(day, Conditional::Include).difference(rule.places_on(day));
+        wrapped("but not", &codes(left_out), line);
+        if let Some(parties) = &rule.parties {
+            let mut names: Vec<String> =
+                parties.listed.iter().map(|party| self.party_name(*party).to_owned()).collect();
+            names.extend(parties.unlisted.then(|| "unlisted".to_owned()));
+            wrapped("party", &names, line);
+        }
+        if let Some(services) = rule.services {
+            let named = (0u32..).zip(&self.service_names).filter(|(index, _)| services >> index & 1 == 1);
+            wrapped("service", &named.map(|(_, (name, _))| name.clone()).collect::<Vec<_>>(), line);
+        }
+        let movement = match rule.movement {
+            Movement::Out => "out: what the zone sends",
+            Movement::In => "in: what the zone receives",
+            Movement::Either => "either: what the zone sends and receives",
+        };
+        line(format!("  movement  {movement}{}", if rule.contact { ", and contact" } else { "" }));
+        if rule.initiator != Initiator::Any {
+            line(format!("  initiator {}", rule.initiator.name()));
+        }
+        if rule.in_force != Period::default() {
+            line(format!("  in force  {}", period(&rule.in_force)));
+        }
+        for basis in &summary.basis {
+            line(format!("  basis     {basis}"));
+        }
+        if !summary.why.is_empty() {
+            line(format!("  why       {}", summary.why));
+        }
+        if let Some(owner) = &rule.owner {
+            line(format!("  owner     {owner} (not judged yet)"));
+        }
+        if let Some((reference, digest)) = &rule.document {
+            let digest = digest.as_ref().map_or(String::new(), |digest| format!(", sha-256 {digest}"));
+            line(format!("  document  {reference}{digest} (not judged yet)"));
+        }
+        if rule.effect == Effect::Permit && summary.basis.is_empty() {
+            line("  basis     none".to_owned());
+        }
+    }
+}
+
+/// The library in full; with a day, the members on it.
+pub fn library_listing(library: &Library, day: Option<Date>) -> String {
+    let mut out = String::new();
+    for set in library.sets() {
+        let mut line = |text: String| {
+            let _ = writeln!(out, "{}", text.trim_end());
+        };
+        list_set(set, day, &mut line);
+        line(String::new());
+    }
+    out
+}
+
+fn list_set(set: &LibrarySet, day: Option<Date>, line: &mut impl FnMut(String)) {
+    let alias = set.alias.as_ref().map_or(String::new(), |alias| format!(" (also @{alias})"));
+    line(format!("library set @{}{alias}", set.name));
+    line(format!("  title     {}", set.title));
+    line(format!("  authority {}", set.authority));
+    line(format!("  citation  {}", set.citation));
+    if let Some(day) = day {
+        wrapped("members", &codes(set.on(day)), line);
+    }
+    let plain: Vec<String> =
+        set.members.iter().filter(|member| is_plain(member)).map(|member| member.country.code().to_owned()).collect();
+    if day.is_none() {
+        wrapped("members", &plain, line);
+    }
+    // Members that share dates and conditions share a line.
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for member in set.members.iter().filter(|member| !is_plain(member)) {
+        let mut text = period(&member.period);
+        if let Some(condition) = &member.condition {
+            let _ = write!(text, ", if {condition}");
+        }
+        if let Some(citation) = &member.citation {
+            let _ = write!(text, " ({citation})");
+        }
+        let code = member.country.code().to_owned();
+        match groups.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, codes)) => codes.push(code),
+            None => groups.push((text, vec![code])),
+        }
+    }
+    for (text, codes) in groups {
+        wrapped("dated", &codes, line);
+        line(format!("            {text}"));
+    }
+    wrapped("beyond", &set.beyond_codes, line);
+    if let Some(note) = &set.note {
+        let words: Vec<String> = note.split(' ').map(str::to_owned).collect();
+        folded("note", &words, " ", line);
+    }
+    let known = if set.general_knowledge { ", from general knowledge" } else { "" };
+    line(format!("  reviewed  {}, due again {}{known}", set.reviewed_on, set.review_due));
+    for source in &set.sources {
+        line(format!("  source    {} ({})", source.url, source.seen));
+    }
+}
+
+fn is_plain(member: &Member) -> bool {
+    member.period == Period::default() && member.condition.is_none()
+}
+
+fn codes(set: CountrySet) -> Vec<String> {
+    set.iter().map(|country| country.code().to_owned()).collect()
+}
+
+fn period(period: &Period) -> String {
+    match (period.from, period.until) {
+        (None, None) => "always".to_owned(),
+        (Some(from), None) => format!("from {from}"),
+        (None, Some(until)) => format!("until before {until}"),
+        (Some(from), Some(until)) => format!("from {from} until before {until}"),
+    }
+}
+
+/// A key and a list, folded to the width; nothing where the list is empty.
+fn wrapped(key: &str, items: &[String], line: &mut impl FnMut(String)) {
+    folded(key, items, ", ", line);
+}
+
+fn folded(key: &str, items: &[String], between: &str, line: &mut impl FnMut(String)) {
+    let mut text = format!("  {key:<10}");
+    if key.len() >= 10 {
+        text.push(' ');
+    }
+    let mut fresh = true;
+    for item in items {
+        if !fresh && text.chars().count() + between.len() + item.chars().count() > WIDTH {
+            text.push_str(between);
+            line(std::mem::replace(&mut text, " ".repeat(12)));
+            fresh = true;
+        }
+        if !fresh {
+            text.push_str(between);
+        }
+        text.push_str(item);
+        fresh = false;
+    }
+    if !items.is_empty() {
+        line(text);
+    }
+}

@@ -1,0 +1,240 @@
+//! Rules compiled to grounds: what is forbidden to a zone's flows of one kind, as sets.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use jiff::civil::Date;
+
+use super::document::{Effect, Initiator, Movement, Period};
+use super::places::{Conditional, Places};
+use super::service::ServiceSet;
+use super::{Judgement, Policy, Selector};
+use crate::model::{Axis, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, ZoneId};
+
+/// Which parties a rule speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PartySelection {
+    pub(super) listed: BTreeSet<PartyId>,
+    /// Whether `unlisted` is among them: the far end is no party of the policy.
+    pub(super) unlisted: bool,
+}
+
+impl PartySelection {
+    fn fits(&self, party: Option<PartyId>) -> bool {
+        party.map_or(self.unlisted, |party| self.listed.contains(&party))
+    }
+}
+
+/// A rule, resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) effect: Effect,
+    pub(super) axis: Axis,
+    pub(super) zones: BTreeSet<ZoneId>,
+    pub(super) places: Places,
+    pub(super) parties: Option<PartySelection>,
+    pub(super) services: Option<ServiceSet>,
+    pub(super) movement: Movement,
+    pub(super) initiator: Initiator,
+    /// Whether it judges contact as well as movement.
+    pub(super) contact: bool,
+    pub(super) in_force: Period,
+    pub(super) span: Range<usize>,
+    pub(super) owner: Option<String>,
+    pub(super) document: Option<(String, Option<String>)>,
+    /// What is written in `to` or `to-control`.
+    pub(super) written: Vec<String>,
+}
+
+impl Rule {
+    /// The places that the rule speaks of on a day.
+    ///
+    /// A permit that names no party cannot use members whose membership has a condition: nothing shows that the far end
+    /// meets it. A forbid covers them: what is forbidden to a set is forbidden to all of it.
+    pub(super) fn places_on(&self, day: Date) -> CountrySet {
+        self.places.at(day, self.conditional())
+    }
+
+    pub(super) fn conditional(&self) -> Conditional {
+        if self.effect == Effect::Permit && self.parties.is_none() {
+            Conditional::LeaveOut
+        } else {
+            Conditional::Include
+        }
+    }
+
+    fn fits(&self, selector: &Selector, services: ServiceSet, day: Date, opener: Opener) -> bool {
+        let movement = match self.movement {
+            Movement::Out => selector.outward,
+            Movement::In => !selector.outward,
+            Movement::Either => true,
+        };
+        let initiator = match self.initiator {
+            Initiator::Any => true,
+            Initiator::Local => opener == Opener::Local,
+            Initiator::Remote => opener == Opener::Remote,
+        };
+        movement
+            && initiator
+            && (selector.moved || self.contact)
+            && self.in_force.contains(day)
+            && self.zones.contains(&selector.zone)
+            && self.parties.as_ref().is_none_or(|parties| parties.fits(selector.party))
+            && self.services.is_none_or(|named| named & services != 0)
+    }
+}
+
+/// The rules that a selector selects, as sets: what is forbidden, and why.
+///
+/// Where it is not known who opened the conversation and some rule asks for it, there are two worlds, and both are judged.
+#[derive(Clone, Debug)]
+pub struct Grounds {
+    worlds: Vec<World>,
+}
+
+/// What holds if the conversation was opened by one side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct World {
+    rules: Vec<RuleId>,
+    place: Border,
+    /// `None` where no rule speaks of control.
+    control: Option<Border>,
+    /// The permits over places, with what they permit.
+    permits: Vec<(RuleId, CountrySet)>,
+}
+
+/// What is forbidden on one axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Border {
+    forbids: Vec<(RuleId, CountrySet)>,
+    /// What no rule speaks of and the default forbids.
+    by_default: CountrySet,
+    forbidden: CountrySet,
+}
+
+impl Border {
+    fn new(forbids: Vec<(RuleId, CountrySet)>, outside: Option<CountrySet>) -> Self {
+        let spoken = forbids.iter().fold(CountrySet::NOWHERE, |set, (_, places)| set.union(*places));
+        let by_default = outside.unwrap_or(CountrySet::NOWHERE).difference(spoken);
+        Self { forbids, by_default, forbidden: spoken.union(by_default) }
+    }
+
+    fn decide(&self, axis: Axis, possible: &CountrySet, judgement: &mut Judgement) {
+        let decision = Decision::over(possible, &self.forbidden);
+        if decision == Decision::Permit {
+            return;
+        }
+        judgement.decision = judgement.decision.max(decision);
+        let forbids = self.forbids.iter().filter(|(_, places)| places.intersects(possible));
+        judgement.reasons.extend(forbids.map(|(rule, _)| (axis, Reason::Rule(*rule), decision)));
+        if self.by_default.intersects(possible) {
+            judgement.reasons.push((axis, Reason::Default, decision));
+        }
+    }
+}
+
+impl World {
+    fn decide(&self, place: &CountrySet, control: &CountrySet) -> Judgement {
+        let mut judgement = Judgement { decision: Decision::Permit, reasons: Vec::new(), permitted_by: Vec::new() };
+        self.place.decide(Axis::Place, place, &mut judgement);
+        if let Some(border) = &self.control {
+            border.decide(Axis::Control, control, &mut judgement);
+        }
+        if judgement.decision == Decision::Permit {
+            let permits = self.permits.iter().filter(|(_, places)| places.intersects(place));
+            judgement.permitted_by.extend(permits.map(|(rule, _)| *rule));
+        }
+        judgement
+    }
+}
+
+impl Grounds {
+    /// The grounds of a selector; `None` where nothing moved and no rule judges contact.
+    pub(super) fn select(policy: &Policy, selector: &Selector) -> Option<Self> {
+        let day = policy.law_on(selector.epoch);
+        let services = policy.services.services(selector.service);
+        let world = |opener| World::select(policy, selector, services, day, opener);
+        let worlds = match selector.opened_by {
+            Opener::Unknown => {
+                let (local, remote) = (world(Opener::Local), world(Opener::Remote));
+                if local.rules == remote.rules { vec![local] } else { vec![local, remote] }
+            }
+            known => vec![world(known)],
+        };
+        (selector.moved || worlds.iter().any(|world| !world.rules.is_empty())).then_some(Self { worlds })
+    }
+
+    /// Decides over every place that the far end can be, and over everyone that its operator can answer to; `None` is that
+    /// nobody knows whom it answers to, which can be anyone.
+    ///
+    /// Where two worlds come to the same decision, that is the decision; else the evidence does not decide. The reasons of
+    /// both worlds are kept.
+    pub fn decide(&self, place: &Location, control: Option<CountrySet>) -> Judgement {
+        let (place, control) = (place.possible(), control.unwrap_or(CountrySet::ANYWHERE));
+        let mut judgements = self.worlds.iter().map(|world| world.decide(&place, &control));
+        let nothing = Judgement { decision: Decision::Permit, reasons: Vec::new(), permitted_by: Vec::new() };
+        let mut judgement = judgements.next().unwrap_or(nothing);
+        if let Some(other) = judgements.next() {
+            judgement = either(judgement, other);
+        }
+        judgement.reasons.sort_unstable();
+        judgement.reasons.dedup();
+        judgement
+    }
+}
+
+/// What holds where one of two judgements holds and it is not known which.
+fn either(one: Judgement, other: Judgement) -> Judgement {
+    let on = |judgement: &Judgement, axis: Axis| {
+        let reasons = judgement.reasons.iter().filter(|(reason_axis, ..)| *reason_axis == axis);
+        reasons.map(|(.., decision)| *decision).max().unwrap_or(Decision::Permit)
+    };
+    let agree = |one: Decision, other: Decision| if one == other { one } else { Decision::Indeterminate };
+    let decision = agree(one.decision, other.decision);
+    let mut axes = [Axis::Place, Axis::Control].map(|axis| (axis, agree(on(&one, axis), on(&other, axis))));
+    if axes.iter().all(|(_, on_axis)| *on_axis < decision) {
+        // Forbidden either way, by place if one opened it and by control if the other did.
+        for (_, on_axis) in axes.iter_mut().filter(|(_, on_axis)| *on_axis == Decision::Indeterminate) {
+            *on_axis = decision;
+        }
+    }
+    let of_axis = |axis: Axis| axes.iter().find(|(known, _)| *known == axis).map_or(decision, |(_, on_axis)| *on_axis);
+    let reasons = one.reasons.iter().chain(&other.reasons).map(|(axis, reason, _)| (*axis, *reason, of_axis(*axis)));
+    let permitted_by = if decision == Decision::Permit {
+        one.permitted_by.iter().chain(&other.permitted_by).copied().collect::<BTreeSet<RuleId>>()
+    } else {
+        BTreeSet::new()
+    };
+    Judgement { decision, reasons: reasons.collect(), permitted_by: permitted_by.into_iter().collect() }
+}
+
+impl World {
+    fn select(policy: &Policy, selector: &Selector, services: ServiceSet, day: Date, opener: Opener) -> Self {
+        let selected: Vec<(RuleId, &Rule)> = policy
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| rule.fits(selector, services, day, opener))
+            .map(|(index, rule)| (RuleId(index as u16), rule))
+            .collect();
+        let of = |effect: Effect, axis: Axis| -> Vec<(RuleId, CountrySet)> {
+            let rules = selected.iter().filter(|(_, rule)| rule.effect == effect && rule.axis == axis);
+            rules.map(|(id, rule)| (*id, rule.places_on(day))).collect()
+        };
+        let outside = |permits: &[(RuleId, CountrySet)]| {
+            let permitted = permits.iter().fold(CountrySet::NOWHERE, |set, (_, places)| set.union(*places));
+            // The default speaks of movement alone: contact is judged by the rules that ask for it.
+            (policy.default == Effect::Forbid && selector.moved).then(|| permitted.complement())
+        };
+        let permits = of(Effect::Permit, Axis::Place);
+        let place = Border::new(of(Effect::Forbid, Axis::Place), outside(&permits));
+        let (forbids, controls) = (of(Effect::Forbid, Axis::Control), of(Effect::Permit, Axis::Control));
+        // The default speaks of control only where some permit names whom an operator may answer to.
+        let control = match (forbids.is_empty(), controls.is_empty()) {
+            (true, true) => None,
+            (_, true) => Some(Border::new(forbids, None)),
+            (_, false) => Some(Border::new(forbids, outside(&controls))),
+        };
+        Self { rules: selected.iter().map(|(id, _)| *id).collect(), place, control, permits }
+    }
+}

@@ -1,0 +1,558 @@
+//! The report as one page: it needs no other file, fetches nothing, runs nothing, and prints.
+//!
+//! The texts are arranged here and in [`view`]; the template only places them. Every text goes through [`Harmless`],
+//! which the template engine applies by itself, so that none can be forgotten.
+
+use std::fmt;
+use std::io;
+
+use askama::Template;
+use askama::filters::{Escaper, Html};
+
+use super::view::{self, Group, Landing, Sums, Weight};
+use super::visible::visible;
+use super::{text, words};
+use crate::model::{Decision, InputCoverage, LocationSource, Outcome, PolicySummary, Report};
+
+/// The most groups of findings of one decision that have a card.
+const MAX_CARDS: usize = 500;
+/// The most rows of the inventory.
+const MAX_ROWS: usize = 1000;
+/// The most inputs that are shown one by one.
+const MAX_INPUTS: usize = 200;
+/// The most addresses and names on a card.
+const MAX_NAMES: usize = 8;
+/// The most claims and flows on a card.
+const MAX_EVIDENCE: usize = 12;
+/// The most places in the chart of the summary.
+const MAX_PLACES: usize = 8;
+/// The most limits in the summary; all of them stand at the end.
+const MAX_LIMITS: usize = 3;
+
+/// What every text of the page goes through: nothing in it acts, neither as a character nor as markup.
+#[derive(Clone, Copy)]
+pub(in crate::report) struct Harmless;
+
+impl Escaper for Harmless {
+    fn write_escaped_str<W: fmt::Write>(&self, dest: W, string: &str) -> fmt::Result {
+        Html.write_escaped_str(dest, &visible(string))
+    }
+}
+
+pub(super) fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    Page::of(report).write_into(&mut out)?;
+    io::Write::flush(&mut out)
+}
+
+#[derive(Template)]
+#[template(path = "report.html", config = "src/report/askama.toml")]
+struct Page<'r> {
+    report: &'r Report,
+    title: &'r str,
+    outcome: Tone,
+    outcome_word: &'static str,
+    headline: String,
+    meta: Vec<(&'static str, String)>,
+    tiles: Vec<Tile>,
+    bars: Vec<Bar>,
+    places: Vec<PlaceBar>,
+    unknown: String,
+    findings: Vec<Card>,
+    findings_more: String,
+    undecided: Vec<Card>,
+    undecided_more: String,
+    rows: Vec<Row>,
+    rows_more: String,
+    sums: [String; 3],
+    inputs: Vec<Input<'r>>,
+    inputs_more: String,
+    complete: bool,
+    ours: String,
+    sources: Vec<Source<'r>>,
+    db_ip: bool,
+    policy: Option<&'r PolicySummary>,
+    rules: Vec<[String; 5]>,
+    laws: Vec<[String; 5]>,
+    zones: Vec<[String; 3]>,
+    parties: Vec<[String; 3]>,
+    digests: Vec<(String, &'r str)>,
+}
+
+/// What colour something has. The colour is never alone: a word or a mark says the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tone {
+    Forbid,
+    Doubt,
+    Permit,
+    Quiet,
+}
+
+impl fmt::Display for Tone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forbid => "forbid",
+            Self::Doubt => "doubt",
+            Self::Permit => "permit",
+            Self::Quiet => "quiet",
+        })
+    }
+}
+
+impl From<Option<Decision>> for Tone {
+    fn from(decision: Option<Decision>) -> Self {
+        match decision {
+            Some(Decision::Forbid) => Self::Forbid,
+            Some(Decision::Indeterminate) => Self::Doubt,
+            Some(Decision::Permit) => Self::Permit,
+            None => Self::Quiet,
+        }
+    }
+}
+
+struct Tile {
+    tone: Tone,
+    word: &'static str,
+    flows: String,
+    octets: String,
+}
+
+/// A bar of 100 units, with a part for each tone.
+struct Bar {
+    label: &'static str,
+    spoken: String,
+    parts: Vec<(Tone, String, String)>,
+}
+
+struct PlaceBar {
+    place: String,
+    tone: Tone,
+    width: String,
+    octets: String,
+    share: String,
+}
+
+struct Card {
+    anchor: String,
+    number: String,
+    tone: Tone,
+    severity: &'static str,
+    title: String,
+    clause: String,
+    facts: Vec<(&'static str, String)>,
+    directions: Vec<Direction>,
+    evidence: Vec<String>,
+    look: Vec<String>,
+    policy_says: Vec<String>,
+    from_policy: Vec<String>,
+    human: &'static str,
+    would_decide: Option<&'static str>,
+}
+
+struct Direction {
+    what: &'static str,
+    payload: String,
+    octets: String,
+    packets: String,
+    flows: String,
+    opened: &'static str,
+    first: String,
+    last: String,
+    id: String,
+}
+
+struct Row {
+    place: String,
+    who: String,
+    zones: String,
+    sent: String,
+    received: String,
+    flows: String,
+    addresses: String,
+    tone: Tone,
+    decision: &'static str,
+    seen: String,
+    width: String,
+}
+
+struct Input<'r> {
+    coverage: &'r InputCoverage,
+    read: String,
+    used: String,
+    skipped: String,
+    period: String,
+    total: String,
+    lines: Vec<(bool, String)>,
+}
+
+struct Source<'r> {
+    source: &'r LocationSource,
+    facts: String,
+}
+
+impl<'r> Page<'r> {
+    fn of(report: &'r Report) -> Self {
+        let landings = view::landings(report);
+        let (findings, findings_more) = cards(report, Decision::Forbid, 'f');
+        let (undecided, undecided_more) = cards(report, Decision::Indeterminate, 'u');
+        let sums = Sums::of(&landings);
+        let (outcome, outcome_word) = match report.outcome {
+            Outcome::Forbidden => (Tone::Forbid, "Findings"),
+            Outcome::Incomplete => (Tone::Doubt, "Incomplete"),
+            Outcome::Indeterminate => (Tone::Doubt, "Undecided"),
+            Outcome::Clean if report.policy.is_some() => (Tone::Permit, "No finding"),
+            Outcome::Clean => (Tone::Quiet, "Inventory"),
+        };
+        let policy = report.policy.as_ref();
+        Self {
+            report,
+            title: policy.map_or("Where the traffic landed", |policy| &policy.title),
+            outcome,
+            outcome_word,
+            headline: view::headline(report),
+            meta: meta(report),
+            tiles: tiles(report),
+            bars: bars(report),
+            places: places(&landings),
+            unknown: if landings.is_empty() { String::new() } else { sums.unknown() },
+            findings,
+            findings_more,
+            undecided,
+            undecided_more,
+            rows: rows(&landings),
+            rows_more: more(landings.len(), MAX_ROWS, "row", "rows"),
+            sums: [words::octets(sums.sent), words::octets(sums.received), words::number(sums.flows)],
+            inputs: report.inputs.iter().take(MAX_INPUTS).map(input).collect(),
+            inputs_more: more(report.inputs.len(), MAX_INPUTS, "input", "inputs"),
+            complete: report.inputs.iter().all(InputCoverage::is_complete),
+            ours: view::taken_as_ours(report),
+            sources: report
+                .location_sources
+                .iter()
+                .map(|source| Source { source, facts: view::source_facts(source) })
+                .collect(),
+            db_ip: report.location_sources.iter().any(is_db_ip),
+            policy,
+            rules: policy.map(rules).unwrap_or_default(),
+            laws: policy.map(laws).unwrap_or_default(),
+            zones: policy.map(zones).unwrap_or_default(),
+            parties: policy.map(parties).unwrap_or_default(),
+            digests: digests(report),
+        }
+    }
+}
+
+/// Whether a source comes from DB-IP, whose licence asks for a link on every page that shows results (CC BY 4.0).
+fn is_db_ip(source: &LocationSource) -> bool {
+    let texts = [Some(&source.name), source.attribution.as_ref(), Some(&source.origin)];
+    texts.into_iter().flatten().any(|text| {
+        let text = text.to_ascii_lowercase();
+        text.contains("db-ip") || text.contains("dbip")
+    })
+}
+
+fn more(all: usize, shown: usize, one: &str, many: &str) -> String {
+    match all.checked_sub(shown) {
+        None | Some(0) => String::new(),
+        Some(left) => format!("{} more in the JSON report (--format json).", words::several(left as u64, one, many)),
+    }
+}
+
+fn meta(report: &Report) -> Vec<(&'static str, String)> {
+    let mut meta = Vec::new();
+    if let (Some(first), Some(last)) = (report.first, report.last) {
+        meta.push(("Observed", format!("{} to {}", words::civil(first), words::civil(last))));
+    }
+    if let Some(policy) = &report.policy {
+        meta.push(("Policy", format!("{}, version {}", policy.id, policy.version)));
+        meta.push(("Owner", policy.owner.clone()));
+    }
+    let names: Vec<&str> = report.inputs.iter().take(3).map(|input| input.name.as_str()).collect();
+    let rest = report.inputs.len().saturating_sub(names.len());
+    let rest = if rest > 0 { format!(" and {} more", words::number(rest as u64)) } else { String::new() };
+    meta.push(("Inputs", format!("{}{rest}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })));
+    meta.extend(report.stamp.map(|at| ("Written", words::civil(at))));
+    meta.retain(|(_, text)| !text.is_empty());
+    meta
+}
+
+/// Flows and octets by tone: forbidden, undecided, permitted, and what was not judged.
+fn by_tone(report: &Report) -> [(Tone, u64, u64); 4] {
+    let totals = report.totals;
+    let mut rest = (0_u64, 0_u64);
+    for (_, count) in totals.each().iter().filter(|(name, _)| !["forbid", "indeterminate", "permit"].contains(name)) {
+        rest = (rest.0.saturating_add(count.count), rest.1.saturating_add(count.octets));
+    }
+    [
+        (Tone::Forbid, totals.forbid.count, totals.forbid.octets),
+        (Tone::Doubt, totals.indeterminate.count, totals.indeterminate.octets),
+        (Tone::Permit, totals.permit.count, totals.permit.octets),
+        (Tone::Quiet, rest.0, rest.1),
+    ]
+}
+
+const fn tone_word(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Forbid => "forbidden",
+        Tone::Doubt => "could not be decided",
+        Tone::Permit => "permitted",
+        Tone::Quiet => "not judged",
+    }
+}
+
+fn tiles(report: &Report) -> Vec<Tile> {
+    by_tone(report)
+        .into_iter()
+        .map(|(tone, flows, octets)| Tile {
+            tone,
+            word: tone_word(tone),
+            flows: words::number(flows),
+            octets: words::octets(octets),
+        })
+        .collect()
+}
+
+fn bars(report: &Report) -> Vec<Bar> {
+    let tones = by_tone(report);
+    let bar = |label, measure: fn(&(Tone, u64, u64)) -> u64| {
+        let all = tones.iter().fold(0, |sum: u64, part| sum.saturating_add(measure(part)));
+        if all == 0 {
+            return None;
+        }
+        // What is there can be seen, however little it is: the widths are for the eye, the numbers stand beside them.
+        const LEAST: f64 = 0.8;
+        let shares: Vec<f64> = tones
+            .iter()
+            .map(|part| match measure(part) {
+                0 => 0.0,
+                n => (n as f64 / all as f64 * 100.0).max(LEAST),
+            })
+            .collect();
+        let wide: f64 = shares.iter().sum();
+        let mut at = 0.0;
+        let mut parts = Vec::new();
+        let mut spoken = Vec::new();
+        for ((tone, ..), (part, share)) in tones.iter().zip(tones.iter().zip(&shares)) {
+            if *share > 0.0 {
+                let width = share / wide * 100.0;
+                parts.push((*tone, format!("{at:.2}"), format!("{width:.2}")));
+                spoken.push(format!("{} {}", words::percent(measure(part), all), tone_word(*tone)));
+                at += width;
+            }
+        }
+        Some(Bar { label, spoken: spoken.join(", "), parts })
+    };
+    [bar("flows", |part| part.1), bar("octets", |part| part.2)].into_iter().flatten().collect()
+}
+
+fn places(landings: &[Landing<'_>]) -> Vec<PlaceBar> {
+    let mut places: Vec<(String, u64, Option<Decision>)> = Vec::new();
+    let mut index = std::collections::BTreeMap::new();
+    for landing in landings {
+        let key = (landing.to.places, landing.to.standing);
+        let at = *index.entry(key).or_insert_with(|| {
+            places.push((words::places(&landing.to.places, landing.to.standing), 0, None));
+            places.len() - 1
+        });
+        if let Some((_, octets, decision)) = places.get_mut(at) {
+            *octets = octets.saturating_add(landing.octets());
+            *decision = (*decision).max(landing.decision);
+        }
+    }
+    places.sort_by_key(|(_, octets, _)| std::cmp::Reverse(*octets));
+    let all = places.iter().fold(0, |sum: u64, (_, octets, _)| sum.saturating_add(*octets));
+    if places.len() > MAX_PLACES {
+        let rest = places.split_off(MAX_PLACES - 1);
+        let octets = rest.iter().fold(0, |sum: u64, (_, octets, _)| sum.saturating_add(*octets));
+        let worst = rest.iter().filter_map(|(_, _, decision)| *decision).max();
+        places.push((format!("{} other places", rest.len()), octets, worst));
+    }
+    let largest = places.iter().map(|(_, octets, _)| *octets).max().unwrap_or_default();
+    places
+        .into_iter()
+        .map(|(place, octets, decision)| PlaceBar {
+            place,
+            tone: decision.into(),
+            width: bar_width(octets, largest),
+            octets: words::octets(octets),
+            share: words::percent(octets, all),
+        })
+        .collect()
+}
+
+fn bar_width(part: u64, largest: u64) -> String {
+    let share = if largest == 0 { 0.0 } else { part as f64 / largest as f64 * 100.0 };
+    format!("{:.2}", if part > 0 { share.max(0.8) } else { 0.0 })
+}
+
+fn cards(report: &Report, decision: Decision, letter: char) -> (Vec<Card>, String) {
+    let groups = view::groups(report, decision);
+    let cards = groups.iter().take(MAX_CARDS).enumerate();
+    let shown: usize = groups.iter().take(MAX_CARDS).map(|group| group.findings.len()).sum();
+    let all = groups.iter().map(|group| group.findings.len()).sum();
+    (
+        cards.map(|(place, group)| card(report, group, letter, place + 1)).collect(),
+        more(all, shown, "finding", "findings"),
+    )
+}
+
+fn card(report: &Report, group: &Group<'_>, letter: char, number: usize) -> Card {
+    let lead = group.lead;
+    let rule = group.rule(report);
+    let zone = view::zone(report, &lead.zone);
+    let party = lead.to.party.as_ref().and_then(|name| view::party(report, name));
+    let country = zone.and_then(|zone| zone.country).map(|set| format!(", {}", words::countries(&set)));
+    let facts = vec![
+        ("From", format!("zone {}{}", lead.zone, country.as_deref().unwrap_or_default())),
+        ("Addresses", group.near(MAX_NAMES)),
+        ("To", words::places(&lead.to.places, lead.to.standing)),
+        ("Addresses", group.far(MAX_NAMES)),
+        ("Operator", view::operator(&lead.to)),
+        ("Asked for as", group.names(MAX_NAMES).join(", ")),
+    ];
+    let mut policy_says = vec![match &lead.rule {
+        Some(id) => format!("Rule {id}: {}.", lead.title.trim_end_matches('.')),
+        None => format!("{}.", lead.title.trim_end_matches('.')),
+    }];
+    policy_says.extend(rule.map(|rule| rule.why.clone()).filter(|why| !why.is_empty()));
+    if !lead.basis.is_empty() {
+        policy_says.push(format!("Basis: {}.", lead.basis.join("; ")));
+    }
+    let mut from_policy = Vec::new();
+    if let Some(zone) = zone {
+        let place =
+            zone.country.map_or_else(|| "a place that it does not state".to_owned(), |set| words::countries(&set));
+        from_policy.push(format!("Zone {} is in {place}.", zone.name));
+    }
+    if let Some(party) = party {
+        let title = party.title.as_ref().map(|title| format!(" is {title}")).unwrap_or_default();
+        let whom =
+            party.controlled_from.map(|set| format!(" answers to {}", words::countries(&set))).unwrap_or_default();
+        let and = if title.is_empty() || whom.is_empty() { "" } else { " and" };
+        from_policy.push(format!("Party {}{title}{and}{whom}.", party.name));
+    }
+    Card {
+        anchor: format!("{letter}{number}"),
+        number: words::number(number as u64),
+        tone: Some(lead.decision).into(),
+        severity: words::severity(group.severity()),
+        title: lead.title.clone(),
+        clause: group.clause(report),
+        facts: facts.into_iter().filter(|(_, text)| !text.is_empty()).collect(),
+        directions: group.findings.iter().map(|finding| direction(finding)).collect(),
+        evidence: group.evidence(report, MAX_EVIDENCE),
+        look: group.examples(MAX_EVIDENCE).into_iter().map(|flow| text::where_to_look(report, flow)).collect(),
+        policy_says,
+        from_policy,
+        human: words::human_must_decide(lead.decision, group.moved()),
+        would_decide: (lead.decision == Decision::Indeterminate)
+            .then(|| words::would_decide(lead.axis, lead.to.standing)),
+    }
+}
+
+fn direction(finding: &crate::model::Finding) -> Direction {
+    let payload = match (finding.contact.moved(), finding.sent.payload) {
+        (false, _) => "none".to_owned(),
+        (true, 0) => "not counted".to_owned(),
+        (true, payload) => words::octets(payload),
+    };
+    Direction {
+        what: words::contact(finding.contact),
+        payload,
+        octets: words::octets(finding.sent.octets),
+        packets: words::number(finding.sent.packets),
+        flows: words::number(finding.uniflows),
+        opened: words::opener(finding.opened_by),
+        first: words::civil(finding.first),
+        last: words::civil(finding.last),
+        id: finding.id.clone(),
+    }
+}
+
+fn rows(landings: &[Landing<'_>]) -> Vec<Row> {
+    let largest = landings.iter().map(Landing::octets).max().unwrap_or_default();
+    landings
+        .iter()
+        .take(MAX_ROWS)
+        .map(|landing| Row {
+            place: words::places(&landing.to.places, landing.to.standing),
+            who: view::operator(landing.to),
+            zones: landing.zones.iter().copied().collect::<Vec<_>>().join(", "),
+            sent: words::octets(landing.sent.octets),
+            received: words::octets(landing.received.octets),
+            flows: words::number(landing.flows),
+            addresses: words::about(landing.addresses),
+            tone: landing.decision.into(),
+            decision: words::decision(landing.decision),
+            seen: format!("{} to {}", words::civil(landing.seen.0), words::civil(landing.seen.1)),
+            width: bar_width(landing.octets(), largest),
+        })
+        .collect()
+}
+
+fn input(coverage: &InputCoverage) -> Input<'_> {
+    let period = coverage.first.zip(coverage.last);
+    Input {
+        coverage,
+        read: words::number(coverage.read.count),
+        used: words::number(coverage.used.count),
+        skipped: words::number(view::skipped(coverage)),
+        period: period
+            .map(|(first, last)| format!("{} to {}", words::civil(first), words::civil(last)))
+            .unwrap_or_default(),
+        total: view::control_total(coverage),
+        lines: view::coverage_lines(coverage).into_iter().map(|(weight, line)| (weight == Weight::Gap, line)).collect(),
+    }
+}
+
+fn rules(policy: &PolicySummary) -> Vec<[String; 5]> {
+    let row = |rule: &crate::model::RuleSummary| {
+        let why = if rule.why.is_empty() { rule.title.clone() } else { format!("{}. {}", rule.title, rule.why) };
+        [rule.id.clone(), rule.effect.clone(), words::severity(rule.severity).to_owned(), why, rule.basis.join("; ")]
+    };
+    policy.rules.iter().map(row).collect()
+}
+
+fn laws(policy: &PolicySummary) -> Vec<[String; 5]> {
+    let row = |set: &crate::model::SetSummary| {
+        [
+            format!("@{}", set.name),
+            set.title.clone(),
+            if set.members.is_anywhere() {
+                "every country".to_owned()
+            } else {
+                set.members.to_string().replace(',', " ")
+            },
+            set.reviewed_on.clone(),
+            set.review_due.clone(),
+        ]
+    };
+    policy.sets.iter().map(row).collect()
+}
+
+fn zones(policy: &PolicySummary) -> Vec<[String; 3]> {
+    let place = |set: Option<crate::model::CountrySet>| {
+        set.map_or_else(|| "not stated".to_owned(), |set| words::countries(&set))
+    };
+    policy.zones.iter().map(|zone| [zone.name.clone(), place(zone.country), zone.networks.join(", ")]).collect()
+}
+
+fn parties(policy: &PolicySummary) -> Vec<[String; 3]> {
+    let place = |set: Option<crate::model::CountrySet>| {
+        set.map_or_else(|| "not stated".to_owned(), |set| words::countries(&set))
+    };
+    let row = |party: &crate::model::PartySummary| {
+        [party.name.clone(), party.title.clone().unwrap_or_default(), place(party.controlled_from)]
+    };
+    policy.parties.iter().map(row).collect()
+}
+
+fn digests(report: &Report) -> Vec<(String, &str)> {
+    let policy = report.policy.iter().map(|policy| (format!("Policy {}", policy.id), policy.digest.as_str()));
+    let sources = report
+        .location_sources
+        .iter()
+        .map(|source| (format!("Location source {}", source.name), source.digest.as_str()));
+    let all = std::iter::once(("All location data together".to_owned(), report.gazetteer.as_str()));
+    policy.chain(sources).chain(all).collect()
+}

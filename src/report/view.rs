@@ -1,0 +1,477 @@
+//! A report arranged for people: what belongs together in one group, what is largest first, and what it came to in a
+//! sentence. Nothing is judged here.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::words;
+use crate::model::{
+    Addr, Asn, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, InputCoverage,
+    InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Severity, Skip, Standing, ZoneSummary,
+};
+
+/// Findings under one rule, from one zone to one kind of far end: both directions, whoever opened the conversation.
+pub(super) struct Group<'r> {
+    /// The findings: what was sent, then what was received.
+    pub(super) findings: Vec<&'r Finding>,
+    /// The first of them, which stands for what they share.
+    pub(super) lead: &'r Finding,
+}
+
+type GroupKey<'r> =
+    (&'r Option<String>, Axis, &'r str, CountrySet, Standing, Option<Asn>, &'r Option<String>, &'r Option<String>);
+
+/// The groups of one decision, gravest first, then by octets.
+pub(super) fn groups(report: &Report, decision: Decision) -> Vec<Group<'_>> {
+    let mut groups: BTreeMap<GroupKey<'_>, Group<'_>> = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| finding.decision == decision) {
+        let Endpoint { places, standing, asn, party, zone, .. } = &finding.to;
+        let key = (&finding.rule, finding.axis, finding.zone.as_str(), *places, *standing, *asn, party, zone);
+        groups.entry(key).or_insert_with(|| Group { findings: Vec::new(), lead: finding }).findings.push(finding);
+    }
+    let mut groups: Vec<Group<'_>> = groups.into_values().collect();
+    for group in &mut groups {
+        group.findings.sort_by_key(|finding| (finding.contact, finding.opened_by));
+    }
+    // Stable, and the map was sorted: what is alike in both stays in the order of its key.
+    groups.sort_by_key(|group| Reverse((group.severity(), group.octets())));
+    groups
+}
+
+impl<'r> Group<'r> {
+    /// The gravest severity.
+    pub(super) fn severity(&self) -> Severity {
+        self.findings.iter().map(|finding| finding.severity).max().unwrap_or_default()
+    }
+
+    /// All octets.
+    pub(super) fn octets(&self) -> u64 {
+        self.findings.iter().fold(0, |sum, finding| sum.saturating_add(finding.sent.octets))
+    }
+
+    /// The earliest flows of all findings, one for each frame or line.
+    pub(super) fn examples(&self, most: usize) -> Vec<&'r ExampleFlow> {
+        let mut examples: Vec<&ExampleFlow> = self.findings.iter().flat_map(|finding| &finding.examples).collect();
+        examples
+            .sort_by_key(|flow| (flow.start, flow.input.as_str(), flow.position, flow.near, flow.far, flow.far_port));
+        examples.dedup_by_key(|flow| (flow.input.as_str(), flow.position, flow.near, flow.far));
+        examples.truncate(most);
+        examples
+    }
+
+    /// Our addresses in the examples, and how many there are in all, where that is more.
+    pub(super) fn near(&self, most: usize) -> String {
+        let shown = self.findings.iter().flat_map(|finding| &finding.examples).map(|flow| flow.near);
+        addresses(shown.collect(), self.findings.iter().map(|finding| finding.near_addresses), most)
+    }
+
+    /// The far addresses, in the same way.
+    pub(super) fn far(&self, most: usize) -> String {
+        let shown = self.findings.iter().flat_map(|finding| &finding.examples).map(|flow| flow.far);
+        addresses(shown.collect(), self.findings.iter().map(|finding| finding.far_addresses), most)
+    }
+
+    /// The names by which the far end was asked for, and how they were seen.
+    pub(super) fn names(&self, most: usize) -> Vec<String> {
+        let flows = self.findings.iter().flat_map(|finding| &finding.examples);
+        let names: BTreeSet<_> =
+            flows.filter_map(|flow| flow.name.as_deref().map(|name| (name, flow.name_from))).collect();
+        let all = names.len();
+        let mut texts: Vec<String> = names
+            .into_iter()
+            .take(most)
+            .map(|(name, from)| match from {
+                Some(from) => format!("{name} ({})", words::name_source(from)),
+                None => name.to_owned(),
+            })
+            .collect();
+        if all > most {
+            texts.push(format!("and {} more", all - most));
+        }
+        texts
+    }
+
+    /// What the sources say, a sentence each.
+    pub(super) fn evidence(&self, report: &Report, most: usize) -> Vec<String> {
+        let all: BTreeSet<&Evidence> = self.findings.iter().flat_map(|finding| &finding.evidence).collect();
+        let mut texts: Vec<String> = all.iter().take(most).map(|evidence| says(report, evidence)).collect();
+        if all.len() > most {
+            texts.push(format!("and {} more claims", all.len() - most));
+        }
+        texts
+    }
+
+    /// The rule, where one decided.
+    pub(super) fn rule(&self, report: &'r Report) -> Option<&'r RuleSummary> {
+        let id = self.lead.rule.as_ref()?;
+        report.policy.as_ref()?.rules.iter().find(|rule| rule.id == *id)
+    }
+
+    /// Whether payload moved in any of them.
+    pub(super) fn moved(&self) -> Contact {
+        self.lead_contact(Contact::moved).unwrap_or(self.lead.contact)
+    }
+
+    fn lead_contact(&self, is: fn(Contact) -> bool) -> Option<Contact> {
+        self.findings.iter().map(|finding| finding.contact).find(|contact| is(*contact))
+    }
+
+    /// What was seen and what the policy says of it, as a clause.
+    pub(super) fn clause(&self, report: &Report) -> String {
+        clause(report, self.lead, &self.findings)
+    }
+}
+
+fn addresses(shown: BTreeSet<Addr>, counts: impl Iterator<Item = (u64, bool)>, most: usize) -> String {
+    let texts: Vec<String> = shown.iter().take(most).map(Addr::to_string).collect();
+    let all = counts.max().unwrap_or_default();
+    match usize::try_from(all.0) {
+        Ok(all) if all <= texts.len() => texts.join(", "),
+        _ if texts.is_empty() => format!("{} addresses", words::about(all)),
+        _ => format!("{} and others, {} in all", texts.join(", "), words::about(all)),
+    }
+}
+
+/// One claim as a sentence: who says what of which address, and of what date that is.
+fn says(report: &Report, evidence: &Evidence) -> String {
+    let dated = report
+        .location_sources
+        .iter()
+        .find(|source| source.name == evidence.source)
+        .and_then(|source| source.as_of.as_deref());
+    let date = dated.map_or_else(|| ", undated,".to_owned(), |date| format!(" {date}"));
+    format!(
+        "{}{date} says {} for {} ({})",
+        evidence.source,
+        words::codes(&evidence.places),
+        evidence.address,
+        evidence.network,
+    )
+}
+
+/// The zone of a name, as the policy describes it.
+pub(super) fn zone<'r>(report: &'r Report, name: &str) -> Option<&'r ZoneSummary> {
+    report.policy.as_ref()?.zones.iter().find(|zone| zone.name == name)
+}
+
+/// The party of a name, as the policy describes it.
+pub(super) fn party<'r>(report: &'r Report, name: &str) -> Option<&'r PartySummary> {
+    report.policy.as_ref()?.parties.iter().find(|party| party.name == name)
+}
+
+/// Who runs the far end, as far as that is known: `AS55960 Beijing Guanghuan, party zoom`.
+pub(super) fn operator(to: &Endpoint) -> String {
+    let asn = to.asn.map(|asn| asn.to_string());
+    let who = [asn, to.organisation.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let who = if who.is_empty() { "operator not known".to_owned() } else { who };
+    let party = to.party.as_ref().map(|party| format!("party {party}"));
+    let zone = to.zone.as_ref().map(|zone| format!("zone {zone}"));
+    if let (Some(zone), None) = (&zone, to.asn) {
+        return zone.clone();
+    }
+    [Some(who), party, zone].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn clause(report: &Report, lead: &Finding, findings: &[&Finding]) -> String {
+    let place = match (lead.axis, &lead.to.party) {
+        (Axis::Place, _) => words::places_in_sentence(&lead.to.places, lead.to.standing),
+        (Axis::Control, Some(name)) => match party(report, name).and_then(|party| party.controlled_from) {
+            Some(set) => format!("party `{name}`, which answers to {}", words::countries(&set)),
+            None => format!("party `{name}`, of which the policy does not say whom it answers to"),
+        },
+        (Axis::Control, None) => "an operator of which it is not known whom it answers to".to_owned(),
+    };
+    let has = |contact| findings.iter().any(|finding| finding.contact == contact);
+    let zone = format!("zone `{}`", lead.zone);
+    let seen = match (has(Contact::Sent), has(Contact::Received)) {
+        (true, true) => format!("payload moved both ways between {zone} and {place}"),
+        (true, false) => format!("payload left {zone} for {place}"),
+        (false, true) => format!("payload came into {zone} from {place}"),
+        (false, false) => format!("{zone} was in contact with {place}, without payload"),
+    };
+    let said = match (lead.decision, &lead.rule) {
+        (Decision::Indeterminate, Some(rule)) => format!("where rule `{rule}` may forbid it"),
+        (Decision::Indeterminate, None) => "where it may be that no rule permits it".to_owned(),
+        (_, Some(rule)) => format!("which rule `{rule}` forbids"),
+        (_, None) => "which no rule of the policy permits".to_owned(),
+    };
+    format!("{seen}, {said}")
+}
+
+/// What the report came to, in a sentence without a full stop.
+pub(super) fn headline(report: &Report) -> String {
+    let forbidden = groups(report, Decision::Forbid);
+    let undecided = groups(report, Decision::Indeterminate);
+    let judged: u64 = report.totals.each().iter().fold(0, |sum, (_, count)| sum.saturating_add(count.count));
+    let unseen = report.inputs.iter().filter(|input| !input.is_complete()).count() as u64;
+    let incomplete = || match (unseen, report.inputs.len()) {
+        (0, _) => "not everything was seen".to_owned(),
+        (1, 1) => "the input could not be read in full".to_owned(),
+        (n, all) => format!("{n} of {all} inputs could not be read in full"),
+    };
+    if let Some(top) = forbidden.first() {
+        let count: u64 = forbidden.iter().map(|group| group.findings.len() as u64).sum();
+        let gravest = if forbidden.len() == 1 { "" } else { ", the gravest" };
+        return format!("{}{gravest}: {}", words::several(count, "finding", "findings"), top.clause(report));
+    }
+    if judged == 0 {
+        let what = if report.inputs.is_empty() { "there was no input" } else { "no flow was observed" };
+        return format!(
+            "Nothing to judge: {what}{}",
+            if unseen > 0 { format!(", and {}", incomplete()) } else { String::new() }
+        );
+    }
+    if report.policy.is_none() {
+        let landed = landings(report);
+        let countries: BTreeSet<_> = landed.iter().filter_map(|landing| landing.to.places.only()).collect();
+        let reached = words::several(countries.len() as u64, "country", "countries");
+        let seen = if unseen > 0 { format!("; {}", incomplete()) } else { String::new() };
+        return format!(
+            "{} reached {reached}; no policy was given, so nothing was judged{seen}",
+            words::several(judged, "flow", "flows")
+        );
+    }
+    match report.outcome {
+        Outcome::Forbidden => "The policy forbids some of what was observed".to_owned(),
+        Outcome::Incomplete => {
+            let more = undecided_clause(&undecided).map(|clause| format!(", and {clause}")).unwrap_or_default();
+            format!("Nothing forbidden was found, but {}{more}", incomplete())
+        }
+        Outcome::Indeterminate => {
+            let clause = undecided_clause(&undecided).unwrap_or_else(|| "not everything could be decided".to_owned());
+            format!("Nothing forbidden was found, but {clause}")
+        }
+        Outcome::Clean => format!(
+            "Nothing forbidden was found: {} observed, everything was read and nothing was left undecided",
+            words::several(judged, "flow", "flows")
+        ),
+    }
+}
+
+fn undecided_clause(undecided: &[Group<'_>]) -> Option<String> {
+    let count: u64 = undecided.iter().map(|group| group.findings.len() as u64).sum();
+    (count > 0).then(|| format!("{} could not be decided", words::several(count, "finding", "findings")))
+}
+
+/// Where traffic landed: rows of the inventory from all zones that share the far end and the decision.
+pub(super) struct Landing<'r> {
+    /// The far end.
+    pub(super) to: &'r Endpoint,
+    /// The decision.
+    pub(super) decision: Option<Decision>,
+    /// How many flow records.
+    pub(super) flows: u64,
+    /// What the zones sent.
+    pub(super) sent: Counters,
+    /// What the zones received.
+    pub(super) received: Counters,
+    /// How many far addresses; not exact where several zones met the same.
+    pub(super) addresses: (u64, bool),
+    /// From which zones.
+    pub(super) zones: BTreeSet<&'r str>,
+    /// The first and the last row's packets.
+    pub(super) seen: (crate::model::Timestamp, crate::model::Timestamp),
+}
+
+impl Landing<'_> {
+    /// All IP octets.
+    pub(super) fn octets(&self) -> u64 {
+        self.sent.octets.saturating_add(self.received.octets)
+    }
+}
+
+/// The inventory by place, organisation and decision, largest first.
+pub(super) fn landings(report: &Report) -> Vec<Landing<'_>> {
+    let mut landings: BTreeMap<_, Landing<'_>> = BTreeMap::new();
+    for row in &report.inventory {
+        let InventoryRow { to, .. } = row;
+        let key = (to.places, to.standing, to.asn, &to.organisation, &to.party, &to.zone, row.decision);
+        match landings.get_mut(&key) {
+            None => {
+                landings.insert(
+                    key,
+                    Landing {
+                        to,
+                        decision: row.decision,
+                        flows: row.flows,
+                        sent: row.sent,
+                        received: row.received,
+                        addresses: row.far_addresses,
+                        zones: BTreeSet::from([row.zone.as_str()]),
+                        seen: (row.first, row.last),
+                    },
+                );
+            }
+            Some(landing) => {
+                landing.flows = landing.flows.saturating_add(row.flows);
+                landing.sent.add(row.sent);
+                landing.received.add(row.received);
+                landing.addresses = (landing.addresses.0.max(row.far_addresses.0), false);
+                landing.zones.insert(&row.zone);
+                landing.seen = (landing.seen.0.min(row.first), landing.seen.1.max(row.last));
+            }
+        }
+    }
+    let mut landings: Vec<Landing<'_>> = landings.into_values().collect();
+    landings.sort_by_key(|landing| Reverse(landing.octets()));
+    landings
+}
+
+/// What the inventory adds up to, and how much of it went to or came from nobody knows where.
+#[derive(Default)]
+pub(super) struct Sums {
+    /// Flow records.
+    pub(super) flows: u64,
+    /// IP octets sent.
+    pub(super) sent: u64,
+    /// IP octets received.
+    pub(super) received: u64,
+    /// Flow records with a far end that could be anywhere.
+    pub(super) unknown_flows: u64,
+    /// Their octets, both ways.
+    pub(super) unknown_octets: u64,
+}
+
+impl Sums {
+    /// Of all rows.
+    pub(super) fn of(landings: &[Landing<'_>]) -> Self {
+        let mut sums = Self::default();
+        for landing in landings {
+            sums.flows = sums.flows.saturating_add(landing.flows);
+            sums.sent = sums.sent.saturating_add(landing.sent.octets);
+            sums.received = sums.received.saturating_add(landing.received.octets);
+            if landing.to.places.is_anywhere() {
+                sums.unknown_flows = sums.unknown_flows.saturating_add(landing.flows);
+                sums.unknown_octets = sums.unknown_octets.saturating_add(landing.octets());
+            }
+        }
+        sums
+    }
+
+    /// How much of the traffic could be anywhere, in a sentence.
+    pub(super) fn unknown(&self) -> String {
+        let octets = self.sent.saturating_add(self.received);
+        if self.unknown_flows == 0 {
+            return "Every far end has a place that a source states.".to_owned();
+        }
+        format!(
+            "Of the flows {}, and of the octets {}, had a far end whose place no source tells.",
+            words::percent(self.unknown_flows, self.flows),
+            words::percent(self.unknown_octets, octets)
+        )
+    }
+}
+
+/// How much weight a line about an input has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// Traffic can hide behind it.
+    Gap,
+    /// Worth knowing.
+    Note,
+}
+
+/// What an input's positions are called: a capture has packets and frames, a log has records and lines.
+pub(super) fn units(input: &InputCoverage) -> (&'static str, &'static str, &'static str) {
+    let capture = !input.link_types.is_empty() || input.kind.starts_with("pcap") || input.kind == "live";
+    if capture { ("packet", "packets", "frame") } else { ("record", "records", "line") }
+}
+
+/// The control total of an input: what was read is what was used and what was not.
+pub(super) fn control_total(input: &InputCoverage) -> String {
+    let (one, many, _) = units(input);
+    let skipped = skipped(input);
+    let mut text = format!(
+        "{} read ({}) = {} in flows + {} skipped",
+        words::several(input.read.count, one, many),
+        words::octets(input.read.octets),
+        words::number(input.used.count),
+        words::number(skipped),
+    );
+    let accounted = u128::from(input.used.count) + u128::from(skipped);
+    if accounted != u128::from(input.read.count) {
+        text.push_str(": this does not add up");
+    }
+    text
+}
+
+/// How much of an input is in no flow.
+pub(super) fn skipped(input: &InputCoverage) -> u64 {
+    input.skipped.values().fold(0, |sum, count| sum.saturating_add(count.total.count))
+}
+
+/// Everything that limits what an input shows, a line each.
+pub(super) fn coverage_lines(input: &InputCoverage) -> Vec<(Weight, String)> {
+    let (_, _, frame) = units(input);
+    let first = |positions: &[u64]| {
+        let texts: Vec<String> = positions.iter().map(u64::to_string).collect();
+        if texts.is_empty() { String::new() } else { format!(", first at {frame} {}", texts.join(", ")) }
+    };
+    let mut lines = Vec::new();
+    if let Some(error) = &input.error {
+        lines.push((Weight::Gap, format!("reading ended early: {error}")));
+    }
+    if let Some(offset) = input.truncated_at {
+        lines.push((
+            Weight::Gap,
+            format!("the input breaks off in the middle of a record, at offset {}", words::number(offset)),
+        ));
+    }
+    match input.drops {
+        Some(drops) if drops.kernel > 0 || drops.interface > 0 => lines.push((
+            Weight::Gap,
+            format!(
+                "lost before it was written: {} by the capture's buffers, {} by the interface",
+                words::several(drops.kernel, "packet", "packets"),
+                words::number(drops.interface)
+            ),
+        )),
+        Some(_) => lines.push((Weight::Note, "the input says that nothing was lost before it was written".to_owned())),
+        None => {
+            lines.push((
+                Weight::Note,
+                "the input does not say whether anything was lost before it was written".to_owned(),
+            ));
+        }
+    }
+    for (reason, count) in &input.skipped {
+        let weight = if Skip::hides_traffic(*reason) { Weight::Gap } else { Weight::Note };
+        let (n, octets) = (words::number(count.total.count), words::octets(count.total.octets));
+        lines.push((weight, format!("skipped {n} ({octets}): {}{}", reason.sentence(), first(&count.positions))));
+    }
+    for (reason, count) in &input.caveats {
+        let n = words::number(count.total.count);
+        lines.push((Weight::Note, format!("{n}: {}{}", reason.sentence(), first(&count.positions))));
+    }
+    if !input.notes.is_empty() {
+        let notes: Vec<&str> = input.notes.iter().map(String::as_str).collect();
+        lines.push((Weight::Note, format!("not understood: {}", notes.join("; "))));
+    }
+    lines
+}
+
+/// A source of locations in a line: date, kind, size, weight.
+pub(super) fn source_facts(source: &LocationSource) -> String {
+    let date = source.as_of.as_deref().map_or_else(|| "undated".to_owned(), |date| format!("of {date}"));
+    format!(
+        "{date}, {}, {}; {}",
+        source.kind,
+        words::several(source.networks, "network", "networks"),
+        words::authority(source.authority)
+    )
+}
+
+/// Which addresses were taken to be ours, in a sentence.
+pub(super) fn taken_as_ours(report: &Report) -> String {
+    use crate::model::Assumption;
+    match &report.local {
+        Assumption::Zones => "Ours are the networks of the policy's zones.".to_owned(),
+        Assumption::Stated(networks) => {
+            format!("Ours are the networks that were named for this run: {}.", networks.join(", "))
+        }
+        Assumption::Private(networks) => format!(
+            "Nobody said which networks are ours, so private networks were taken to be: {}. Where neither end of a flow is in one, the side that opened it was taken.",
+            networks.join(", ")
+        ),
+    }
+}

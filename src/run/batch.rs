@@ -1,0 +1,224 @@
+//! A batch run: open the inputs, an auditor a thread, merge at the end.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::audit::{Audit, Auditor, Grounds};
+use crate::model::{Batch, InputCoverage, InputId, Provenance};
+use crate::source::{self, Options, Progress, Source};
+
+/// An input and its place in the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Its place in the plan.
+    pub id: InputId,
+    /// Its name in reports.
+    pub name: String,
+    /// Where it is read.
+    pub place: Place,
+}
+
+/// Where an input is read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// Why a set of inputs cannot be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A folder cannot be listed, or a path does not exist.
+    #[error("cannot read `{path}`: {source}")]
+    Io {
+        /// The path.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A folder holds no files.
+    #[error("`{0}` is a folder without files")]
+    EmptyFolder(String),
+    /// Too many inputs to tell apart.
+    #[error("more than {} inputs", Provenance::MAX_INPUTS)]
+    TooMany,
+}
+
+/// The inputs that paths stand for: `-` is standard input, a folder stands for every file in it and below it, by name. A
+/// file that is named twice is read once. Paths that cannot be read are told beside the inputs that can.
+pub fn plan(paths: &[PathBuf]) -> (Vec<Input>, Vec<PlanError>) {
+    let (mut places, mut errors) = (Vec::new(), Vec::new());
+    for path in paths {
+        if path.as_os_str() == "-" {
+            places.push(Place::Stdin);
+        } else if path.is_dir() {
+            let mut found = BTreeSet::new();
+            match files_below(path, &mut found) {
+                Ok(()) if found.is_empty() => errors.push(PlanError::EmptyFolder(path.display().to_string())),
+                Ok(()) => places.extend(found.into_iter().map(Place::File)),
+                Err(error) => errors.push(error),
+            }
+        } else {
+            match std::fs::metadata(path) {
+                Ok(_) => places.push(Place::File(path.clone())),
+                Err(source) => errors.push(PlanError::Io { path: path.display().to_string(), source }),
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    places.retain(|place| seen.insert(place.clone()));
+    if places.len() > Provenance::MAX_INPUTS as usize {
+        errors.push(PlanError::TooMany);
+        places.clear();
+    }
+    let inputs = places.into_iter().enumerate().map(|(index, place)| {
+        let name = match &place {
+            Place::File(path) => path.display().to_string(),
+            Place::Stdin => "-".to_owned(),
+        };
+        Input { id: InputId(index as u32), name, place }
+    });
+    (inputs.collect(), errors)
+}
+
+/// The deepest nesting of folders that is followed; symbolic links to folders are not.
+const MAX_DEPTH: usize = 64;
+
+fn files_below(folder: &Path, found: &mut BTreeSet<PathBuf>) -> Result<(), PlanError> {
+    let mut left = vec![(folder.to_path_buf(), 0)];
+    while let Some((folder, depth)) = left.pop() {
+        let error = |source| PlanError::Io { path: folder.display().to_string(), source };
+        for entry in std::fs::read_dir(&folder).map_err(error)? {
+            let entry = entry.map_err(error)?;
+            let kind = entry.file_type().map_err(error)?;
+            if kind.is_dir() && depth < MAX_DEPTH {
+                left.push((entry.path(), depth + 1));
+            } else if kind.is_file() || (kind.is_symlink() && entry.path().is_file()) {
+                found.insert(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How far a run has come, for whoever draws it.
+#[derive(Debug, Default)]
+pub struct Advance {
+    /// Octets read of all inputs, as they lie on disk.
+    pub octets: AtomicU64,
+    /// Inputs that are done.
+    pub inputs: AtomicUsize,
+}
+
+/// Audits inputs on `threads` threads. An input that cannot be read, or not to its end, is in the coverage with the reason;
+/// the others go on.
+pub fn audit(inputs: &[Input], grounds: &Grounds, options: &Options, threads: usize, advance: &Arc<Advance>) -> Audit {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut auditor = Auditor::new(grounds);
+        while let Some(input) = inputs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let coverage = drain(input, options, advance, &mut |batch| {
+                for record in &batch.records {
+                    auditor.observe(record, record.name.and_then(|id| batch.name(id)));
+                }
+                true
+            });
+            auditor.cover(input.id, coverage);
+            advance.inputs.fetch_add(1, Ordering::Relaxed);
+        }
+        auditor.finish()
+    };
+    let threads = threads.clamp(1, inputs.len().max(1));
+    let mut whole = Audit::of_nothing(grounds.basis());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mine = work();
+        let theirs = workers.into_iter().map(|worker| match worker.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        for part in std::iter::once(mine).chain(theirs) {
+            // Every part was made on these grounds.
+            let merged = whole.merge(part);
+            debug_assert!(merged.is_ok());
+        }
+    });
+    whole
+}
+
+/// Reads an input to its end and hands out its records. `take` says whether it wants more. Returns what the input held, with
+/// the reason where it could not be read to its end.
+pub fn drain(
+    input: &Input,
+    options: &Options,
+    advance: &Arc<Advance>,
+    take: &mut dyn FnMut(&Batch) -> bool,
+) -> InputCoverage {
+    let mut source = match open(input, options, advance) {
+        Ok(source) => source,
+        Err(reason) => {
+            let mut coverage = InputCoverage::new(&input.name, "unreadable");
+            coverage.error = Some(reason);
+            return coverage;
+        }
+    };
+    let mut batch = Batch::default();
+    loop {
+        batch.clear();
+        let progress = source.read(&mut batch);
+        let wanted = take(&batch);
+        match progress {
+            Ok(Progress::More | Progress::Idle) if wanted => {}
+            Ok(_) => return source.coverage(),
+            Err(error) => {
+                let mut coverage = source.coverage();
+                coverage.error.get_or_insert_with(|| chain(&error));
+                return coverage;
+            }
+        }
+    }
+}
+
+fn open(input: &Input, options: &Options, advance: &Arc<Advance>) -> Result<Box<dyn Source>, String> {
+    let reader: Box<dyn Read + Send> = match &input.place {
+        Place::Stdin => Box::new(io::stdin()),
+        Place::File(path) => Box::new(File::open(path).map_err(|error| error.to_string())?),
+    };
+    let reader = Box::new(Counted { reader, advance: Arc::clone(advance) });
+    source::open(input.id, &input.name, reader, options).map_err(|error| chain(&error))
+}
+
+/// A reader that tells how far it has come.
+struct Counted {
+    reader: Box<dyn Read + Send>,
+    advance: Arc<Advance>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(into)?;
+        self.advance.octets.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// An error and what caused it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,333 @@
+//! The meter against a naive twin that keeps every packet and reads them all again, and its laws on random packets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
+
+use landfall::meter::{Early, Frame, Meter, MeterConfig};
+use landfall::model::BiflowDirection::{Arbitrary, Initiator};
+use landfall::model::FlowEndReason::{ActiveTimeout, EndOfFlow, ForcedEnd, IdleTimeout, LackOfResources};
+use landfall::model::{
+    Addr, Batch, Caveat, Counters, FlowEndReason, FlowRecord, InputCoverage, InputId, Protocol, Provenance, Timestamp,
+};
+use landfall::wire::LinkType;
+use proptest::prelude::*;
+
+use crate::meter::{ACK, FIN, RST, SECOND, SYN, Sent, meter_all};
+
+/// A flow of the twin: every packet of it, those from `open` on not yet reported.
+#[derive(Clone)]
+struct TwinFlow {
+    packets: Vec<(Sent, u64, u64)>,
+    open: usize,
+    touched: u64,
+    order: usize,
+    reported: bool,
+    moved: Vec<(u8, u16)>,
+}
+
+/// The same rules, without a table, lists or counters: every question is answered by reading the packets again.
+#[derive(Default)]
+struct Twin {
+    config: MeterConfig,
+    flows: Vec<TwinFlow>,
+    records: Vec<FlowRecord>,
+    last: u64,
+    mark: Option<u64>,
+    now: u64,
+    evicted: u64,
+    guessed: u64,
+    backwards: u64,
+}
+
+impl TwinFlow {
+    fn has(&self, sent: &Sent) -> bool {
+        let (first, ..) = self.packets[0];
+        first.protocol == sent.protocol
+            && ((first.from, first.to) == (sent.from, sent.to) || (first.from, first.to) == (sent.to, sent.from))
+    }
+
+    fn closed(&self) -> bool {
+        let is = |flag: u8| move |sent: &Sent| sent.protocol == 6 && sent.flags & flag != 0;
+        let all = || self.packets.iter().map(|(sent, ..)| sent);
+        let fins: Vec<_> = all().filter(|sent| is(FIN)(sent)).map(|sent| sent.from).collect();
+        let both = fins.iter().any(|from| *from != fins[0]);
+        all().any(|sent| is(RST)(sent)) || both
+    }
+
+    /// Who opened it, and whether that was seen and whether it is known at all.
+    fn opener(&self) -> ((u8, u16), bool, bool) {
+        let all = || self.packets.iter().map(|(sent, ..)| sent);
+        let handshake = |flags: u8| move |sent: &&Sent| sent.protocol == 6 && sent.flags & (SYN | ACK | RST) == flags;
+        if let Some(sent) = all().find(handshake(SYN)) {
+            return (sent.from, true, true);
+        }
+        if let Some(sent) = all().find(handshake(SYN | ACK)) {
+            return (sent.to, true, true);
+        }
+        if let Some(sent) = all().find(|sent| sent.protocol == 1 && sent.flags == 8) {
+            return (sent.from, false, true);
+        }
+        if let Some(sent) = all().find(|sent| sent.protocol == 1 && sent.flags == 0) {
+            return (sent.to, false, true);
+        }
+        let (first, ..) = self.packets[0];
+        let service = |port: u16| port == 443 || port == 53;
+        match (first.protocol, service(first.from.1), service(first.to.1)) {
+            (6 | 17, true, false) => (first.to, false, true),
+            (6 | 17, false, true) => (first.from, false, true),
+            (protocol, ..) => (first.from, false, protocol != 6),
+        }
+    }
+}
+
+impl Twin {
+    fn report(&mut self, at: usize, reason: FlowEndReason) {
+        let flow = self.flows[at].clone();
+        let open = &flow.packets[flow.open..];
+        if open.is_empty() {
+            return;
+        }
+        let (opener, seen, known) = flow.opener();
+        let (first, ..) = flow.packets[0];
+        let other = if opener == first.from { first.to } else { first.from };
+        let sum = |keep: &dyn Fn(&Sent) -> bool| {
+            let mut counters = Counters::default();
+            for (sent, ..) in open.iter().filter(|(sent, ..)| keep(sent)) {
+                counters.add(Counters { octets: sent.octets(), packets: 1, payload: sent.payload.into() });
+            }
+            counters
+        };
+        let addr = |host: u8| Addr::v4([192, 0, 2, host]);
+        let start = open.iter().map(|(_, _, time)| *time).min().unwrap();
+        let mut record = FlowRecord::new(
+            addr(opener.0),
+            addr(other.0),
+            Protocol(first.protocol),
+            Timestamp(start),
+            Provenance::new(InputId(3), open[0].1),
+        );
+        record.end = Timestamp(open.iter().map(|(_, _, time)| *time).max().unwrap());
+        (record.sport, record.dport) = (opener.1, other.1);
+        record.forward = sum(&|sent| sent.from == opener);
+        record.reverse = sum(&|sent| sent.from != opener);
+        record.end_reason = reason;
+        record.direction = if known { Initiator } else { Arbitrary };
+        if first.protocol == 6 && !seen && !flow.reported {
+            self.guessed += 1;
+        }
+        self.records.push(record);
+    }
+
+    fn cut(&mut self, at: usize) {
+        self.report(at, ActiveTimeout);
+        let flow = &mut self.flows[at];
+        (flow.open, flow.reported) = (flow.packets.len(), true);
+    }
+
+    fn end(&mut self, at: usize, reason: FlowEndReason) {
+        self.report(at, if self.flows[at].closed() { EndOfFlow } else { reason });
+        self.flows.remove(at);
+    }
+
+    /// The closed or open flow with the oldest last packet, that has been idle for `timeout`.
+    fn idle(&self, closed: bool, timeout: u64) -> Option<usize> {
+        let due = |flow: &TwinFlow| flow.closed() == closed && self.now - flow.touched >= timeout;
+        let flows = self.flows.iter().enumerate().filter(|(_, flow)| due(flow));
+        flows.min_by_key(|(_, flow)| flow.order).map(|(at, _)| at)
+    }
+
+    fn observe(&mut self, order: usize, sent: &Sent) {
+        if let Some(time) = sent.time {
+            self.backwards += u64::from(time < self.last);
+            match self.mark {
+                Some(mark) if time < mark => {
+                    if mark - time > self.config.idle_timeout {
+                        self.mark = Some(time);
+                    }
+                }
+                _ => {
+                    self.now += time - self.mark.unwrap_or(time);
+                    self.mark = Some(time);
+                }
+            }
+            self.last = time;
+        }
+        let time = self.last;
+        for (closed, timeout) in [(true, self.config.idle_timeout.min(5 * SECOND)), (false, self.config.idle_timeout)] {
+            while let Some(at) = self.idle(closed, timeout) {
+                self.end(at, IdleTimeout);
+            }
+        }
+        let mut known = self.flows.iter().position(|flow| flow.has(sent));
+        if let Some(at) = known
+            && self.flows[at].closed()
+            && sent.protocol == 6
+            && sent.flags & (SYN | ACK | RST) == SYN
+        {
+            self.end(at, EndOfFlow);
+            known = None;
+        }
+        if let Some(at) = known {
+            let flow = &self.flows[at];
+            let start = flow.packets[flow.open..].iter().map(|(_, _, time)| *time).min();
+            if start.is_some_and(|start| time.saturating_sub(start) >= self.config.active_timeout) {
+                self.cut(at);
+            }
+        }
+        let at = known.unwrap_or_else(|| {
+            while self.flows.len() >= self.config.flows_max.max(1) {
+                if let Some(at) = self.idle(true, 0) {
+                    self.end(at, EndOfFlow);
+                } else {
+                    self.evicted += 1;
+                    self.end(self.idle(false, 0).unwrap(), LackOfResources);
+                }
+            }
+            let (packets, moved) = (Vec::new(), Vec::new());
+            self.flows.push(TwinFlow { packets, open: 0, touched: 0, order: 0, reported: false, moved });
+            self.flows.len() - 1
+        });
+        let flow = &mut self.flows[at];
+        flow.packets.push((*sent, order as u64 + 1, time));
+        (flow.touched, flow.order) = (self.now, order);
+        let early = self.config.early == Early::FirstPayload && sent.payload > 0 && !flow.moved.contains(&sent.from);
+        if early {
+            flow.moved.push(sent.from);
+            self.cut(at);
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(at) = self.idle(true, 0).or_else(|| self.idle(false, 0)) {
+            self.end(at, ForcedEnd);
+        }
+    }
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    let end = || (1..4_u8, prop::sample::select(vec![50_000_u16, 50_001, 443, 53]));
+    let flags = prop::sample::select(vec![SYN, SYN | ACK, ACK, ACK, ACK, FIN | ACK, RST]);
+    let payload = prop::sample::select(vec![0_u16, 0, 1, 1000]);
+    (end(), end(), prop::sample::select(vec![1_u8, 6, 6, 6, 17]), flags, payload).prop_map(
+        |(mut from, mut to, protocol, mut flags, mut payload)| {
+            if protocol == 1 {
+                (from.1, to.1) = (0, 0);
+                flags = [8, 0, 3][usize::from(flags) % 3];
+                payload = 4;
+            }
+            // A host that talks to itself has one end, and then a twin has no sides to tell apart.
+            if from == to {
+                to.0 += 1;
+            }
+            Sent { time: None, from, to, protocol, flags, payload }
+        },
+    )
+}
+
+fn packets() -> impl Strategy<Value = Vec<Sent>> {
+    let step = prop_oneof![
+        6 => 0..SECOND.cast_signed(),
+        2 => (0..8_i64).prop_map(|secs| secs * SECOND.cast_signed()),
+        1 => (100..4000_i64).prop_map(|secs| secs * SECOND.cast_signed()),
+        1 => -2 * SECOND.cast_signed()..0,
+        1 => (-4000..0_i64).prop_map(|secs| secs * SECOND.cast_signed()),
+    ];
+    prop::collection::vec((sent(), step, prop::bool::weighted(0.9)), 0..120).prop_map(|list| {
+        let mut time = 10_000 * SECOND;
+        list.into_iter()
+            .map(|(sent, step, timed)| {
+                time = time.saturating_add_signed(step);
+                Sent { time: timed.then_some(time), ..sent }
+            })
+            .collect()
+    })
+}
+
+fn config() -> impl Strategy<Value = MeterConfig> {
+    let idle = prop::sample::select(vec![0, 1, SECOND, 30 * SECOND, 120 * SECOND, u64::MAX]);
+    let active = prop::sample::select(vec![0, SECOND, 60 * SECOND, 1800 * SECOND, u64::MAX]);
+    let flows_max = prop::sample::select(vec![0_usize, 1, 2, 3, 5, 1000]);
+    let early = prop::sample::select(vec![Early::No, Early::FirstPayload]);
+    (idle, active, flows_max, early, any::<u64>()).prop_map(
+        |(idle_timeout, active_timeout, flows_max, early, hash_seed)| MeterConfig {
+            idle_timeout,
+            active_timeout,
+            flows_max,
+            early,
+            hash_seed,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn the_meter_agrees_with_its_twin(config in config(), packets in packets()) {
+        let mut twin = Twin { config, ..Twin::default() };
+        packets.iter().enumerate().for_each(|(order, sent)| twin.observe(order, sent));
+        twin.flush();
+        let (found, coverage) = meter_all(config, &packets);
+        prop_assert_eq!(&found, &twin.records);
+        let counted = |caveat: Caveat| coverage.caveats.get(&caveat).map_or(0, |seen| seen.total.count);
+        prop_assert_eq!(counted(Caveat::Evicted), twin.evicted);
+        prop_assert_eq!(counted(Caveat::InitiatorGuessed), twin.guessed);
+        prop_assert_eq!(counted(Caveat::ClockBackwards), twin.backwards);
+        let untimed = packets.iter().filter(|sent| sent.time.is_none()).count();
+        prop_assert_eq!(counted(Caveat::NoTime), untimed as u64);
+    }
+
+    #[test]
+    fn no_limit_changes_a_total(config in config(), packets in packets()) {
+        let (found, coverage) = meter_all(config, &packets);
+        let mut totals = std::collections::HashMap::<_, [u64; 3]>::new();
+        let mut add = |key: (Addr, u16, Addr, u16, u8), sign: i64, counters: Counters| {
+            for (sum, more) in totals.entry(key).or_default().iter_mut().zip([counters.octets, counters.packets, counters.payload]) {
+                *sum = sum.wrapping_add_signed(sign * more.cast_signed());
+            }
+        };
+        for record in &found {
+            prop_assert!(record.start <= record.end);
+            prop_assert!(record.forward.packets + record.reverse.packets > 0);
+            add((record.src, record.sport, record.dst, record.dport, record.protocol.0), 1, record.forward);
+            add((record.dst, record.dport, record.src, record.sport, record.protocol.0), 1, record.reverse);
+        }
+        let mut octets = 0;
+        for sent in &packets {
+            let addr = |host| Addr::v4([192, 0, 2, host]);
+            let counters = Counters { octets: sent.octets(), packets: 1, payload: sent.payload.into() };
+            add((addr(sent.from.0), sent.from.1, addr(sent.to.0), sent.to.1, sent.protocol), -1, counters);
+            octets += sent.octets();
+        }
+        prop_assert!(totals.values().all(|sum| *sum == [0; 3]), "{totals:?}");
+        let skipped: u64 = coverage.skipped.values().map(|seen| seen.total.count).sum();
+        prop_assert_eq!(coverage.read.count, coverage.used.count + skipped);
+        prop_assert_eq!((coverage.used.count, coverage.used.octets), (packets.len() as u64, octets));
+    }
+
+    #[test]
+    fn any_octets_are_counted_once(
+        frames in prop::collection::vec(
+            (prop::sample::select(vec![0_u32, 1, 101, 113, 276, 147]), prop::collection::vec(any::<u8>(), 0..80), any::<u32>(), any::<u64>()),
+            0..60,
+        ),
+    ) {
+        let mut meter = Meter::new(InputId(0), MeterConfig { flows_max: 4, ..MeterConfig::default() });
+        let (mut coverage, mut batch) = (InputCoverage::default(), Batch::default());
+        for (at, (link, octets, original_length, time)) in frames.iter().enumerate() {
+            let frame = Frame {
+                time: Some(Timestamp(*time)),
+                number: at as u64 + 1,
+                link: LinkType(*link),
+                octets,
+                original_length: *original_length,
+            };
+            meter.observe(&frame, &mut coverage, &mut batch);
+        }
+        meter.flush(ForcedEnd, &mut coverage, &mut batch);
+        let skipped: u64 = coverage.skipped.values().map(|seen| seen.total.count).sum();
+        prop_assert_eq!(coverage.read.count, frames.len() as u64);
+        prop_assert_eq!(coverage.read.count, coverage.used.count + skipped);
+        let metered: u64 = batch.records.iter().map(|record| record.forward.packets + record.reverse.packets).sum();
+        prop_assert_eq!(metered, coverage.used.count);
+    }
+}

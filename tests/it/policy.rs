@@ -1,0 +1,765 @@
+//! Policies: what the starter and the library say, what wrong texts are told, and what flags mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use jiff::civil::date;
+use landfall::cli::policy::STARTER;
+use landfall::diag::{Code, Colour, Diagnostic, Level, place, render_text};
+use landfall::model::{Addr, Asn, Axis, Country, CountrySet, Decision, Location, Opener, Protocol, Reason, Timestamp};
+use landfall::policy::{Library, Member, Policy, Selector};
+
+fn parse(text: &str) -> Policy {
+    let parsed = Policy::parse("test.toml", text, Library::embedded());
+    let drawn = render_text("test.toml", text, &parsed.diagnostics, Colour::Never);
+    parsed.policy.unwrap_or_else(|| panic!("{drawn}"))
+}
+
+fn addr(text: &str) -> Addr {
+    text.parse::<IpAddr>().unwrap().into()
+}
+
+fn set(codes: &str) -> CountrySet {
+    if codes == "*" {
+        return CountrySet::ANYWHERE;
+    }
+    codes.split(',').filter(|code| !code.is_empty()).map(|code| code.parse::<Country>().unwrap()).collect()
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+#[test]
+fn the_starter_is_clean_and_its_tests_pass() {
+    let parsed = Policy::parse("starter.toml", STARTER, Library::embedded());
+    let drawn = render_text("starter.toml", STARTER, &parsed.diagnostics, Colour::Never);
+    assert_eq!(drawn, "");
+    let policy = parsed.policy.unwrap();
+    let runs = policy.run_tests();
+    assert_eq!(runs.len(), 7);
+    for run in runs {
+        let failure = run.failure.as_ref().map(std::slice::from_ref).unwrap_or_default();
+        assert!(failure.is_empty(), "{}", render_text("starter.toml", STARTER, failure, Colour::Never));
+    }
+}
+
+/// A policy with a zone and a rule, with which a test puts its own lines. Line 1 is `[policy]`.
+fn with(lines: &str) -> String {
+    format!("[policy]\nid = \"p\"\ndefault = \"forbid\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n{lines}")
+}
+
+fn with_rule(lines: &str) -> String {
+    with(&format!("[[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\n{lines}"))
+}
+
+/// Every mistake has its code, its place and the right word. Places are counted by hand: `with` has five lines, the rule of
+/// `with_rule` four more, so that its own lines begin at 10.
+#[test]
+fn mistakes_are_told_with_place_and_word() {
+    let cases: Vec<(&str, String, Code, (usize, usize), &str)> = vec![
+        ("not TOML", with("x ="), Code::Syntax, (6, 3), ""),
+        ("no policy", "[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n".into(), Code::MissingKey, (0, 0), "[policy]"),
+        (
+            "no default",
+            "[policy]\nid = \"p\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n".into(),
+            Code::MissingKey,
+            (1, 1),
+            "default = \"forbid\"",
+        ),
+        ("no zone", "[policy]\nid = \"p\"\ndefault = \"permit\"\n".into(), Code::MissingKey, (0, 0), "[zone.NAME]"),
+        ("unknown table", with("[zones.a]\n"), Code::UnknownKey, (6, 2), "`zone`"),
+        ("unknown key", with_rule("tos = [\"US\"]\nto = [\"US\"]"), Code::UnknownKey, (10, 1), "`to`"),
+        (
+            "key of another tool",
+            with_rule("to = [\"US\"]\ndirection = \"out\""),
+            Code::UnknownKey,
+            (11, 1),
+            "`movement`",
+        ),
+        (
+            "default of another tool",
+            "[policy]\nid = \"p\"\ndefault = \"deny\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n".into(),
+            Code::UnknownWord,
+            (3, 11),
+            "`forbid`",
+        ),
+        ("wrong word", with_rule("to = [\"US\"]\nseverity = \"sever\""), Code::UnknownWord, (11, 12), "`critical`"),
+        ("text for list", with_rule("to = \"US\""), Code::WrongType, (10, 6), "[\"US\"]"),
+        (
+            "number for text",
+            "[policy]\nid = 7\ndefault = \"permit\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n".into(),
+            Code::WrongType,
+            (2, 6),
+            "quotation",
+        ),
+        (
+            "date in quotes",
+            with_rule("to = [\"US\"]\nin-force = { from = \"2020-01-01\" }"),
+            Code::WrongType,
+            (11, 21),
+            "without quotation",
+        ),
+        ("list of zones", with("[[party]]\nname = \"x\""), Code::WrongType, (6, 1), "[party.NAME]"),
+        ("UK", with_rule("to = [\"DE\", \"UK\"]"), Code::UnknownCountry, (10, 13), "`GB`"),
+        ("NK", with_rule("to = [\"NK\"]"), Code::UnknownCountry, (10, 7), "`KP`"),
+        ("lower case", with_rule("to = [\"de\"]"), Code::UnknownCountry, (10, 7), "`DE`"),
+        ("name of a country", with_rule("to = [\"Norway\"]"), Code::UnknownCountry, (10, 7), "`NO`"),
+        ("set without @", with_rule("to = [\"eea.members\"]"), Code::UnknownCountry, (10, 7), "`@eea.members`"),
+        ("EU", with_rule("to = [\"EU\"]"), Code::PseudoCountry, (10, 7), "`@eu.members`"),
+        ("A1", with_rule("to = [\"A1\"]"), Code::PseudoCountry, (10, 7), "unknown"),
+        ("retired", with_rule("to = [\"YU\"]"), Code::RetiredCountry, (10, 7), "RS, ME"),
+        ("AN", with_rule("to = [\"AN\"]"), Code::RetiredCountry, (10, 7), "CW, SX, BQ"),
+        ("unknown set", with_rule("to = [\"@eu.menbers\"]"), Code::UnknownSet, (10, 7), "`@eu.members`"),
+        ("half a set", with_rule("to = [\"@gdpr-area\"]"), Code::UnknownSet, (10, 7), "`@eu.gdpr-area`"),
+        (
+            "own set misspelt",
+            with(
+                "[sets]\nnorth = [\"US\"]\n[[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"@nroth\"]",
+            ),
+            Code::UnknownSet,
+            (12, 7),
+            "`@north`",
+        ),
+        ("set in a circle", with("[sets]\na = [\"@b\"]\nb = [\"US\", \"@a\"]"), Code::SetCycle, (8, 12), ""),
+        ("set of the library", with("[sets]\neea = [\"US\"]"), Code::DuplicateName, (7, 1), "another name"),
+        (
+            "unknown zone",
+            with("[[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"zz\"]\nto = [\"US\"]"),
+            Code::UnknownZone,
+            (9, 9),
+            "`z`",
+        ),
+        (
+            "unknown party",
+            with_rule("to = [\"US\"]\nparty = [\"unlistd\"]"),
+            Code::UnknownParty,
+            (11, 10),
+            "`unlisted`",
+        ),
+        (
+            "unknown service",
+            with_rule("to = [\"US\"]\nservice = [\"web\"]"),
+            Code::UnknownService,
+            (11, 12),
+            "no service at all",
+        ),
+        ("no place", with_rule("party = [\"unlisted\"]"), Code::Destination, (7, 6), "`to = [\"*\"]`"),
+        ("two axes", with_rule("to = [\"US\"]\nto-control = [\"US\"]"), Code::Destination, (11, 14), "rule for each"),
+        (
+            "no effect",
+            with("[[rule]]\nid = \"r\"\nfrom = [\"z\"]\nto = [\"US\"]"),
+            Code::MissingKey,
+            (6, 1),
+            "effect = \"permit\"",
+        ),
+        ("empty list", with_rule("to = []"), Code::EmptyList, (10, 6), "leave `to` out"),
+        (
+            "backwards",
+            with_rule("to = [\"US\"]\nin-force = { from = 2021-01-01, until = 2021-01-01 }"),
+            Code::EmptyPeriod,
+            (11, 41),
+            "first day",
+        ),
+        ("host bits", with("[zone.y]\nnetworks = [\"192.0.2.1/24\"]"), Code::BadNetwork, (7, 13), "`192.0.2.0/24`"),
+        ("no network", with("[zone.y]\nnetworks = [\"office\"]"), Code::BadNetwork, (7, 13), "10.20.0.0/16"),
+        ("same network", with("[zone.y]\nnetworks = [\"10.0.0.0/8\"]"), Code::SameNetwork, (5, 13), ""),
+        ("bad port", with("[service.s]\nports = [\"443\"]"), Code::BadPort, (7, 10), "`tcp/443`"),
+        (
+            "bad name",
+            with("[party.x]\nmatch = [{ names = [\"https://a.example/\"] }]"),
+            Code::BadHostName,
+            (7, 21),
+            "host name alone",
+        ),
+        (
+            "star inside",
+            with("[party.x]\nmatch = [{ names = [\"a.*.example\"] }]"),
+            Code::BadHostName,
+            (7, 21),
+            "at the front",
+        ),
+        ("match of nothing", with("[party.x]\nmatch = [{ }]"), Code::MissingKey, (7, 10), "any will do"),
+        (
+            "region",
+            with("[party.x]\nmatch = [{ asn = [1], region = [\"oci:us-*\"] }]"),
+            Code::NotJudgedYet,
+            (7, 23),
+            "take it out",
+        ),
+        (
+            "limit",
+            with_rule("to = [\"US\"]\nlimit = { octets = \"1 GiB\", per = \"24h\" }"),
+            Code::NotJudgedYet,
+            (11, 1),
+            "take it out",
+        ),
+        ("waiver", with("[[waiver]]\nowner = \"x\""), Code::NotJudgedYet, (6, 3), "take it out"),
+        ("tripwire", with("[[tripwire]]\nid = \"x\""), Code::NotJudgedYet, (6, 3), "take it out"),
+        ("reserved name", with("[party.unlisted]\nmatch = [{ asn = [1] }]"), Code::BadName, (6, 8), "another name"),
+        (
+            "two rules",
+            with_rule("to = [\"US\"]\n[[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"CA\"]"),
+            Code::DuplicateName,
+            (12, 6),
+            "",
+        ),
+        (
+            "test outside",
+            with(
+                "[[test]]\nname = \"t\"\nflow = { at = 2020-01-01T00:00:00Z, from = \"192.0.2.1\", to = \"10.0.0.1\" }\nexpect = { decision = \"forbid\" }",
+            ),
+            Code::TestOutsideZones,
+            (8, 44),
+            "exchange them",
+        ),
+        (
+            "test without time",
+            with(
+                "[[test]]\nname = \"t\"\nflow = { at = 2020-01-01T00:00:00, from = \"10.0.0.1\", to = \"192.0.2.1\" }\nexpect = { decision = \"forbid\" }",
+            ),
+            Code::BadDate,
+            (8, 15),
+            "UTC",
+        ),
+        (
+            "test of no rule",
+            with(
+                "[[test]]\nname = \"t\"\nflow = { at = 2020-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"192.0.2.1\" }\nexpect = { decision = \"forbid\", rule = \"rr\" }",
+            ),
+            Code::UnknownRule,
+            (9, 40),
+            "no rule at all",
+        ),
+        (
+            "rule of a contact",
+            with_rule(
+                "to = [\"US\"]\n[[test]]\nname = \"t\"\nflow = { at = 2020-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"192.0.2.1\" }\nexpect = { decision = \"contact\", rule = \"r\" }",
+            ),
+            Code::BadExpectation,
+            (14, 41),
+            "",
+        ),
+        (
+            "wrong law",
+            "[policy]\nid = \"p\"\ndefault = \"permit\"\nlaw = \"flowtime\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n"
+                .into(),
+            Code::UnknownWord,
+            (4, 7),
+            "`flow-time`",
+        ),
+    ];
+    let mut wrong = String::new();
+    for (what, text, code, at, word) in &cases {
+        let parsed = Policy::parse("test.toml", text, Library::embedded());
+        let fits = |diagnostic: &&Diagnostic| {
+            let found = diagnostic.span().map_or((0, 0), |span| place(text, span.start));
+            diagnostic.code == *code && found == *at && diagnostic.is_error()
+        };
+        let found = parsed.diagnostics.iter().find(fits);
+        let help = found.and_then(|diagnostic| diagnostic.help.as_deref()).unwrap_or("");
+        if parsed.policy.is_some() || found.is_none() || !help.contains(word) {
+            let drawn = render_text("test.toml", text, &parsed.diagnostics, Colour::Never);
+            wrong.push_str(&format!("== {what}: expected {code} at {at:?} with {word}\n{drawn}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn all_mistakes_are_told_in_one_run_in_the_order_of_the_text() {
+    let text =
+        with_rule("to = [\"UK\", \"US\"]\nparty = [\"x\"]\nmovment = \"out\"\nlimit = 1\n[zone.y]\nnetworks = [\"a\"]");
+    let parsed = Policy::parse("test.toml", &text, Library::embedded());
+    let codes: Vec<Code> = parsed.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+    assert_eq!(
+        codes,
+        [Code::UnknownCountry, Code::UnknownParty, Code::UnknownKey, Code::NotJudgedYet, Code::BadNetwork]
+    );
+}
+
+/// Each lint with a policy that it speaks of, and the place of what it says.
+#[test]
+fn lints_say_what_was_probably_not_meant() {
+    let good = "to = [\"US\"]\nbasis = [\"x\"]\n";
+    let test = "[[test]]\nname = \"t\"\nflow = { at = 2020-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"192.0.2.1\", in = [\"US\"], sent = 1 }\nexpect = { decision = \"permit\", rule = \"r\" }\n";
+    let cases: Vec<(Code, String, (usize, usize))> = vec![
+        (Code::NoTests, with_rule(good), (0, 0)),
+        (Code::NoBasis, with_rule(&format!("to = [\"US\"]\n{test}")), (7, 6)),
+        (
+            Code::UntestedRule,
+            with_rule(&format!("{good}{test}[[rule]]\nid = \"s\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"CN\"]")),
+            (17, 6),
+        ),
+        (
+            Code::NeverMatches,
+            with_rule(&format!(
+                "{good}[[rule]]\nid = \"s\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"@eu.adequate\"]\nin-force = {{ until = 2000-01-01 }}"
+            )),
+            (13, 6),
+        ),
+        (
+            Code::Shadowed,
+            with_rule(&format!(
+                "{good}[[rule]]\nid = \"s\"\neffect = \"forbid\"\nfrom = [\"*\"]\nto = [\"US\", \"CN\"]\nmovement = \"either\""
+            )),
+            (7, 6),
+        ),
+        (
+            Code::UnusedSet,
+            with(&format!("[sets]\nx = [\"US\"]\n[[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\n{good}")),
+            (7, 1),
+        ),
+        (Code::UnusedZone, with_rule(&format!("{good}[zone.y]\nnetworks = [\"192.0.2.0/24\"]")), (12, 7)),
+        (Code::UnusedParty, with_rule(&format!("{good}[party.y]\nmatch = [{{ asn = [1] }}]")), (12, 8)),
+        (Code::UnusedService, with_rule(&format!("{good}[service.y]\nports = [\"tcp/1\"]")), (12, 10)),
+        (
+            Code::ZonesOverlap,
+            with_rule(&format!(
+                "{good}[zone.a]\nnetworks = [\"192.0.2.0/24\"]\ncountry = \"DE\"\n[zone.b]\nnetworks = [\"192.0.2.0/25\"]\ncountry = \"FR\""
+            )),
+            (16, 13),
+        ),
+        (
+            Code::PrivateNetwork,
+            with_rule(&format!("{good}party = [\"y\"]\n[party.y]\nmatch = [{{ networks = [\"192.168.0.0/16\"] }}]")),
+            (14, 24),
+        ),
+        (Code::PrivateNetwork, with_rule(&format!("{good}{}", test.replace("192.0.2.1", "192.168.0.1"))), (14, 61)),
+        (
+            Code::AmbiguousParties,
+            with_rule(&format!(
+                "{good}party = [\"x\", \"y\"]\n[party.x]\nmatch = [{{ asn = [7] }}]\n[party.y]\nmatch = [{{ asn = [7] }}]"
+            )),
+            (15, 8),
+        ),
+        (Code::ConditionalMembers, with_rule("to = [\"@eu.adequate\"]\nbasis = [\"GDPR Art. 45\"]"), (7, 6)),
+        (
+            Code::BeyondCodes,
+            with("[[rule]]\nid = \"r\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"@us-ofac.comprehensive\"]"),
+            (7, 6),
+        ),
+    ];
+    let mut wrong = String::new();
+    for (code, text, at) in &cases {
+        let parsed = Policy::parse("test.toml", text, Library::embedded());
+        let found = parsed.diagnostics.iter().any(|diagnostic| {
+            diagnostic.code == *code && diagnostic.span().map_or((0, 0), |span| place(text, span.start)) == *at
+        });
+        if parsed.policy.is_none() || !found {
+            let drawn = render_text("test.toml", text, &parsed.diagnostics, Colour::Never);
+            wrong.push_str(&format!("== expected {code} at {at:?}\n{drawn}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    let clean = Policy::parse("test.toml", &with_rule(&format!("{good}{test}")), Library::embedded());
+    assert_eq!(clean.diagnostics, []);
+}
+
+#[test]
+fn a_library_past_its_review_date_is_told_from_the_day_after() {
+    let policy = parse(&with_rule("to = [\"@eea\"]"));
+    let due = Library::embedded().get("eea").unwrap().review_due;
+    assert_eq!(policy.overdue(due), []);
+    let said = policy.overdue(due.tomorrow().unwrap());
+    assert_eq!((said.len(), said[0].code, said[0].level), (1, Code::LibraryStale, Level::Warning));
+}
+
+/// The names of sets in the collected facts, and in the library.
+const SET_NAMES: [(&str, &str); 17] = [
+    ("eu.members", "eu.members"),
+    ("eea.members", "eea"),
+    ("eu.gdpr-area", "eu.gdpr-area"),
+    ("eu.gdpr-area.assimilated", "eu.gdpr-area.assimilated"),
+    ("norway.svalbard", "no.svalbard"),
+    ("eu.not-eea-overseas", "eu.not-eea-overseas"),
+    ("china.doj", "us-doj.china"),
+    ("china.mainland", "cn.mainland"),
+    ("us.and-territories", "us.and-territories"),
+    ("doj.countries-of-concern", "us-doj.countries-of-concern"),
+    ("padfa.foreign-adversary", "us-padfa.foreign-adversaries"),
+    ("commerce.icts-foreign-adversary", "us-commerce.foreign-adversaries"),
+    ("ofac.comprehensive", "us-ofac.comprehensive"),
+    ("itar.126.1-plus-ru", "us-itar.126-1"),
+    ("cjis.apb", "us-cjis.apb"),
+    ("fl.ehr", "us-fl.ehr"),
+    ("tx.ehr", "us-tx.ehr"),
+];
+
+#[test]
+fn the_library_is_the_collected_facts() {
+    let (library, said) = Library::parse(Library::embedded_files());
+    assert!(said.is_empty(), "{said:?}");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/law/regimes.json");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        println!("skipped: {path} is not there");
+        return;
+    };
+    let facts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let texts = |value: &serde_json::Value| -> BTreeSet<String> {
+        value.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let known_only = |row: &serde_json::Value| texts(&row["src"]) == BTreeSet::from(["k".to_owned()]);
+    assert_eq!(facts["sets"].as_object().unwrap().len(), SET_NAMES.len());
+    for (theirs, ours) in SET_NAMES {
+        let (row, set) = (&facts["sets"][theirs], library.get(ours).unwrap());
+        let mut codes: BTreeSet<String> = set.members.iter().map(|member| member.country.to_string()).collect();
+        codes.extend(set.beyond_codes.iter().cloned());
+        assert_eq!(codes, texts(&row["codes"]), "{ours}");
+        assert_eq!(set.general_knowledge, known_only(row), "{ours}");
+    }
+    assert_eq!(library.get("eea.members"), library.get("eea"));
+    // Every row of the adequacy table, by who decided.
+    let mut rows: BTreeMap<String, BTreeSet<(String, String, String, String, String, bool)>> = BTreeMap::new();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("").to_owned();
+    for row in facts["adequacy"].as_array().unwrap().iter().filter(|row| !row["code"].is_null()) {
+        rows.entry(text(&row["by"]).to_lowercase()).or_default().insert((
+            text(&row["code"]),
+            text(&row["effective_from"]),
+            text(&row["effective_until"]),
+            text(&row["condition"]),
+            text(&row["citation"]),
+            known_only(row),
+        ));
+    }
+    assert_eq!(rows.len(), 6);
+    for (by, rows) in rows {
+        let set = library.get(&format!("{by}.adequate")).unwrap();
+        let day = |day: Option<jiff::civil::Date>| day.map_or_else(String::new, |day| day.to_string());
+        let ours = |member: &Member| {
+            (
+                member.country.to_string(),
+                day(member.period.from),
+                day(member.period.until),
+                member.condition.clone().unwrap_or_default(),
+                member.citation.clone().unwrap_or_default(),
+                member.general_knowledge,
+            )
+        };
+        assert_eq!(set.members.iter().map(ours).collect::<BTreeSet<_>>(), rows, "{by}");
+    }
+    for set in library.sets() {
+        assert!(set.general_knowledge || !set.sources.is_empty(), "{}: a fact without a source", set.name);
+        assert!(set.review_due > set.reviewed_on, "{}", set.name);
+    }
+}
+
+#[test]
+fn memberships_have_dates() {
+    let adequate = Library::embedded().get("eu.adequate").unwrap();
+    let us = Country::from_code("US").unwrap();
+    // Safe Harbour was annulled on 2015-10-06, Privacy Shield held from 2016-07-12 to 2020-07-16, the Data Privacy
+    // Framework has since 2023-07-10: the judgments C-362/14 and C-311/18, decision (EU) 2023/1795.
+    for (day, member) in [
+        (date(2015, 10, 5), true),
+        (date(2015, 10, 6), false),
+        (date(2016, 7, 12), true),
+        (date(2020, 7, 15), true),
+        (date(2020, 7, 16), false),
+        (date(2023, 7, 9), false),
+        (date(2023, 7, 10), true),
+    ] {
+        assert_eq!(adequate.on(day).contains(us), member, "{day}");
+    }
+}
+
+#[test]
+fn the_most_specific_network_is_the_zone_and_the_most_specific_match_the_party() {
+    let policy = parse(
+        "[policy]\nid = \"p\"\ndefault = \"permit\"\n\
+         [zone.all]\nnetworks = [\"10.0.0.0/8\", \"::/0\"]\ncountry = \"DE\"\n\
+         [zone.lab]\nnetworks = [\"10.1.0.0/16\"]\ncountry = [\"FR\", \"DE\"]\n\
+         [party.cloud]\ncontrolled-from = [\"US\"]\nmatch = [{ asn = [64500, 64501] }, { networks = [\"198.51.100.0/24\"] }]\n\
+         [party.meet]\nmatch = [{ names = [\"*.meet.example\", \"meet.example\"] }]\n\
+         [party.keys]\nmatch = [{ names = [\"keys.meet.example\"] }, { networks = [\"198.51.100.7/32\"], asn = [64500] }]\n\
+         [party.strict]\nmatch = [{ asn = [64500], names = [\"*.strict.example\"] }]\n",
+    );
+    let zone = |text| policy.zone_of(addr(text)).map(|zone| policy.zone_name(zone).to_owned());
+    assert_eq!(zone("10.2.0.1").as_deref(), Some("all"));
+    assert_eq!(zone("10.1.255.255").as_deref(), Some("lab"));
+    assert_eq!(zone("2001:db8::1").as_deref(), Some("all"));
+    assert_eq!(zone("192.0.2.1"), None, "`::/0` is all of IPv6 and nothing of IPv4");
+    let lab = policy.zone_of(addr("10.1.0.1")).unwrap();
+    assert_eq!(policy.zone_country(lab), Some(set("DE,FR")));
+    let party = |far, asn: u32, name: Option<&str>| {
+        policy.party_of(addr(far), (asn > 0).then_some(Asn(asn)), name).map(|party| policy.party_name(party).to_owned())
+    };
+    assert_eq!(party("192.0.2.1", 64501, None).as_deref(), Some("cloud"));
+    assert_eq!(party("192.0.2.1", 64502, None), None);
+    assert_eq!(party("192.0.2.1", 64500, Some("a.meet.example")).as_deref(), Some("meet"), "a name before a number");
+    assert_eq!(party("192.0.2.1", 0, Some("meet.example")).as_deref(), Some("meet"));
+    assert_eq!(party("192.0.2.1", 0, Some("KEYS.meet.example.")).as_deref(), Some("keys"), "the longer name");
+    assert_eq!(party("192.0.2.1", 0, Some("notmeet.example")), None);
+    assert_eq!(party("198.51.100.9", 0, Some("meet.example")).as_deref(), Some("cloud"), "a network before a name");
+    assert_eq!(party("198.51.100.7", 64500, None).as_deref(), Some("keys"), "the longer network");
+    assert_eq!(party("198.51.100.7", 0, None).as_deref(), Some("cloud"), "inside a table all must fit");
+    assert_eq!(party("192.0.2.1", 64500, Some("a.strict.example")).as_deref(), Some("strict"));
+    assert_eq!(party("192.0.2.1", 0, Some("a.strict.example")), None);
+    let cloud = policy.party_of(addr("192.0.2.1"), Some(Asn(64500)), None).unwrap();
+    assert_eq!(policy.controlled_from(cloud), Some(set("US")));
+}
+
+#[test]
+fn periods_are_half_open_in_utc() {
+    let text = "[policy]\nid = \"p\"\ndefault = \"permit\"\nin-force = { from = 2020-01-01, until = 2021-01-01 }\n\
+                [zone.z]\nnetworks = [\"10.0.0.0/8\"]\n\
+                [[rule]]\nid = \"r\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"CN\"]\nin-force = { from = 2020-06-01, until = 2020-07-01 }\n";
+    let decision = |policy: &Policy, time: &str| {
+        let epoch = policy.epoch(at(time))?;
+        let selector = Selector {
+            zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
+            epoch,
+            outward: true,
+            moved: true,
+            opened_by: Opener::Local,
+            party: None,
+            service: policy.service_class(Protocol::TCP, &[443]),
+        };
+        Some(policy.grounds(&selector).unwrap().decide(&Location::stated(set("CN")), None).decision)
+    };
+    let policy = parse(text);
+    assert_eq!(decision(&policy, "2019-12-31T23:59:59.999999999Z"), None);
+    assert_eq!(decision(&policy, "2020-01-01T00:00:00Z"), Some(Decision::Permit));
+    assert_eq!(decision(&policy, "2020-05-31T23:59:59Z"), Some(Decision::Permit));
+    assert_eq!(decision(&policy, "2020-06-01T00:00:00Z"), Some(Decision::Forbid));
+    assert_eq!(decision(&policy, "2020-06-30T23:59:59.999999999Z"), Some(Decision::Forbid));
+    assert_eq!(decision(&policy, "2020-07-01T00:00:00Z"), Some(Decision::Permit));
+    assert_eq!(decision(&policy, "2021-01-01T00:00:00Z"), None);
+    let fixed = parse(&text.replace("default =", "law = 2020-06-15\ndefault ="));
+    assert_eq!(decision(&fixed, "2020-01-01T00:00:00Z"), Some(Decision::Forbid), "the law of 2020-06-15 holds");
+    assert_eq!(decision(&fixed, "2021-01-01T00:00:00Z"), None, "the policy's own period is on the flow's day");
+}
+
+#[test]
+fn conditional_members_permit_only_with_a_party() {
+    let tests = "[[test]]\nname = \"unnamed\"\nflow = { at = 2024-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"US\"], sent = 1 }\nexpect = { decision = \"forbid\", rule = \"default\" }\n\
+                 [[test]]\nname = \"named\"\nflow = { at = 2024-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"US\"], asn = 7, sent = 1 }\nexpect = { decision = \"permit\", rules = [\"n\"] }\n\
+                 [[test]]\nname = \"named, after Privacy Shield\"\nflow = { at = 2021-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"US\"], asn = 7, sent = 1 }\nexpect = { decision = \"forbid\", rules = [\"default\"] }\n\
+                 [[test]]\nname = \"unconditional\"\nflow = { at = 2024-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"CH\"], sent = 1 }\nexpect = { decision = \"permit\", rules = [\"r\"] }\n";
+    let policy = parse(&with_rule(&format!(
+        "to = [\"@eu.adequate\"]\n[party.certified]\nmatch = [{{ asn = [7] }}]\n\
+         [[rule]]\nid = \"n\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"@eu.adequate\"]\nparty = [\"certified\"]\n{tests}"
+    )));
+    for run in policy.run_tests() {
+        assert_eq!(run.failure, None, "{}", run.name);
+    }
+}
+
+#[test]
+fn a_test_that_fails_says_what_came_and_which_rule_is_missing() {
+    let text = with_rule(
+        "to = [\"US\"]\n[[rule]]\nid = \"s\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"CN\"]\n\
+         [[test]]\nname = \"wrong\"\nflow = { at = 2020-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"192.0.2.1\", in = [\"US\"], sent = 5 }\nexpect = { decision = \"forbid\", rule = \"s\" }\n",
+    );
+    let policy = parse(&text);
+    let runs = policy.run_tests();
+    let failure = runs[0].failure.clone().unwrap();
+    let drawn = render_text("test.toml", &text, &[failure], Colour::Never);
+    assert_eq!(
+        drawn,
+        "error[test-failed]: the test `wrong` failed\n\
+        \x20 --> test.toml:19:23\n\
+        \x20  |\n\
+        19 | expect = { decision = \"forbid\", rule = \"s\" }\n\
+        \x20  |                       ^^^^^^^^         --- `s` did not decide: it was `r`\n\
+        \x20  |                       |\n\
+        \x20  |                       expected forbid, came permit\n\
+        \x20  |\n\
+        \x20  = help: from `z` to a far end in US: sent 5: permit by `r`; received nothing: not judged\n"
+    );
+}
+
+#[test]
+fn control_and_place_are_two_decisions() {
+    let policy = parse(&with(
+        "[party.x]\ncontrolled-from = [\"CN\"]\nmatch = [{ asn = [1] }]\n\
+         [[rule]]\nid = \"p\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"DE\"]\n\
+         [[rule]]\nid = \"c\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto-control = [\"CN\"]\n",
+    ));
+    let selector = Selector {
+        zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
+        epoch: policy.epoch(at("2020-01-01T00:00:00Z")).unwrap(),
+        outward: true,
+        moved: true,
+        opened_by: Opener::Local,
+        party: None,
+        service: 0,
+    };
+    let grounds = policy.grounds(&selector).unwrap();
+    let control = Reason::Rule(policy.rule_named("c").unwrap());
+    let permit = policy.rule_named("p").unwrap();
+    let in_germany = Location::stated(set("DE"));
+    let judgement = grounds.decide(&in_germany, Some(set("CN")));
+    assert_eq!(judgement.decision, Decision::Forbid);
+    assert_eq!(judgement.reasons, [(Axis::Control, control, Decision::Forbid)]);
+    let judgement = grounds.decide(&in_germany, None);
+    assert_eq!(judgement.decision, Decision::Indeterminate, "nobody says whom it answers to");
+    let judgement = grounds.decide(&in_germany, Some(set("US")));
+    assert_eq!((judgement.decision, judgement.permitted_by), (Decision::Permit, vec![permit]));
+    let judgement = grounds.decide(&Location::stated(set("FR,DE")), Some(set("CN")));
+    assert_eq!(
+        judgement.reasons,
+        [(Axis::Place, Reason::Default, Decision::Indeterminate), (Axis::Control, control, Decision::Forbid)]
+    );
+}
+
+#[test]
+fn flags_make_a_policy() {
+    let flags = |allow: &str, deny: &str| {
+        let list = |text: &str| if text.is_empty() { vec![] } else { vec![text.to_owned()] };
+        let local = ["10.0.0.0/8".to_owned(), "fc00::/7".to_owned()];
+        Policy::from_flags(&list(allow), &list(deny), &local, Library::embedded())
+    };
+    let decide = |policy: &Policy, place: &str, outward: bool| {
+        let selector = Selector {
+            zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
+            epoch: policy.epoch(at("2026-01-01T00:00:00Z")).unwrap(),
+            outward,
+            moved: true,
+            opened_by: Opener::Unknown,
+            party: None,
+            service: 0,
+        };
+        policy.grounds(&selector).unwrap().decide(&Location::stated(set(place)), None).decision
+    };
+    let made = flags("@eea,CH", "");
+    assert_eq!(made.diagnostics, []);
+    assert_eq!(made.command, "--allow @eea,CH --local 10.0.0.0/8,fc00::/7");
+    let policy = made.policy.unwrap();
+    assert_eq!(decide(&policy, "CH", true), Decision::Permit);
+    assert_eq!(decide(&policy, "US", true), Decision::Forbid);
+    assert_eq!(decide(&policy, "US,CH", true), Decision::Indeterminate);
+    assert_eq!(decide(&policy, "US", false), Decision::Permit, "flags judge what leaves");
+    let again = Policy::parse("again", &made.text, Library::embedded()).policy.unwrap();
+    assert_eq!(again.digest(), policy.digest());
+    let policy = flags("", "CN").policy.unwrap();
+    assert_eq!(decide(&policy, "CN", true), Decision::Forbid);
+    assert_eq!(decide(&policy, "CN", false), Decision::Permit);
+    assert_eq!(decide(&policy, "*", true), Decision::Indeterminate);
+    let policy = flags("@us-doj.china", "HK").policy.unwrap();
+    assert_eq!(decide(&policy, "CN", true), Decision::Permit);
+    assert_eq!(decide(&policy, "HK", true), Decision::Forbid);
+    assert_eq!(decide(&policy, "DE", true), Decision::Forbid);
+    let summary = policy.summary(Some((date(2026, 1, 1), date(2026, 1, 1))));
+    assert_eq!(summary.sets[0].members, set("CN,HK,MO"));
+    assert!(summary.origin.starts_with("--allow @us-doj.china --deny HK"));
+
+    let wrong = flags("DE,UK", "@us-doj.chnia");
+    assert!(wrong.policy.is_none());
+    let drawn = render_text("flags", &wrong.command, &wrong.diagnostics, Colour::Never);
+    assert!(drawn.contains("--allow DE,UK") && drawn.contains("`GB`") && drawn.contains("`@us-doj.china`"), "{drawn}");
+    let conditional = flags("@eu.adequate", "");
+    assert_eq!(conditional.diagnostics[0].code, Code::ConditionalMembers);
+    assert!(flags("", "").policy.is_none());
+    assert!(flags("US\"]", "").policy.is_none(), "flags are not pasted into the text unread");
+}
+
+#[test]
+fn summaries_span_the_days_of_the_flows() {
+    let policy = parse(&with_rule("to = [\"@eu.adequate\"]"));
+    let us = Country::from_code("US").unwrap();
+    let member = |first, last| policy.summary(Some((first, last))).sets[0].members.contains(us);
+    assert!(!member(date(2015, 10, 6), date(2016, 7, 11)));
+    assert!(member(date(2015, 10, 6), date(2016, 7, 12)));
+    assert!(member(date(2015, 10, 5), date(2015, 10, 5)));
+}
+
+#[test]
+fn strangers_texts_neither_panic_nor_hang() {
+    let deep = format!("x = {}", "[".repeat(10_000));
+    let chain: String = (0..1000).map(|n| format!("s{n} = [\"@s{}\", \"@s{}\", \"DE\"]\n", n + 1, n + 2)).collect();
+    let sets = with(&format!("[sets]\n{chain}"));
+    let many: String = (0..3000).map(|n| format!("[[rule]]\nid = \"r{n}\"\n")).collect();
+    let wide = with_rule(&format!("to = [{}]", "\"Q\u{1b}[31m\", ".repeat(5000)));
+    let ports: String = (0..2000).map(|n| format!("\"tcp/{n}\",")).collect();
+    let services = with(&format!("[service.s]\nports = [{ports}]"));
+    let cases = [
+        String::new(),
+        "\0".to_owned(),
+        "[[[".to_owned(),
+        "=".repeat(1000),
+        "[policy]\nid = \"\u{202e}\"\n".to_owned(),
+        "a.b.c.d = 1\n".repeat(2000),
+        deep,
+        sets,
+        with(&many),
+        wide,
+        services,
+        with("[zone.y]\nnetworks = [\"0.0.0.0/0\", \"::/0\", \"255.255.255.255/32\", \"ffff::/16\"]"),
+    ];
+    for text in &cases {
+        let parsed = Policy::parse("wild.toml", text, Library::embedded());
+        assert!(parsed.diagnostics.len() <= Diagnostic::MAX + 1);
+        let drawn = render_text("wild.toml", text, &parsed.diagnostics, Colour::Never);
+        assert!(!drawn.contains('\u{1b}') && !drawn.contains('\u{202e}'));
+        // Every beginning of a good policy is a bad one or a good one, and never a crash.
+    }
+    for end in (0..STARTER.len()).step_by(97).filter(|end| STARTER.is_char_boundary(*end)) {
+        let cut = &STARTER[..end];
+        let parsed = Policy::parse("cut.toml", cut, Library::embedded());
+        let _ = render_text("cut.toml", cut, &parsed.diagnostics, Colour::Never);
+    }
+}
+
+mod command {
+    //! `landfall policy` as its user runs it, but for the process.
+
+    use clap::Parser;
+    use landfall::cli::policy::{PolicyCommand, execute};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    }
+
+    fn run(words: &[&str]) -> (u8, String) {
+        let line = Line::parse_from(std::iter::once("policy").chain(words.iter().copied()));
+        let mut out = Vec::new();
+        let status = execute(&line.command, date(2026, 12, 1), Colour::Never, &mut out).unwrap();
+        (status, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn exit_codes_and_outputs() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (starter, bad) = (file("starter.toml", STARTER), file("bad.toml", &with_rule("to = [\"UK\"]")));
+        let warned = file("warned.toml", &with_rule("to = [\"DE\"]"));
+        let failing = file("failing.toml", &STARTER.replace("decision = \"permit\"", "decision = \"forbid\""));
+        assert_eq!(run(&["check", &starter]), (0, format!("{starter}: nothing to say\n")));
+        let (status, text) = run(&["check", &starter, &bad]);
+        assert!(status == 2 && text.contains("bad.toml:10:7") && text.contains("1 error"), "{text}");
+        assert_eq!(run(&["check", &warned]).0, 0);
+        assert_eq!(run(&["check", "--deny-warnings", &warned]).0, 2);
+        assert_eq!(run(&["check", &folder.path().join("none").display().to_string()]).0, 2);
+        let (status, text) = run(&["check", "--format", "json", &bad]);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(status, 2);
+        assert_eq!(value["files"][0]["diagnostics"][0]["code"], "unknown-country");
+        assert_eq!(value["files"][0]["diagnostics"][0]["span"]["line"], 10);
+        let (status, text) = run(&["test", &starter]);
+        assert!(status == 0 && text.ends_with("7 passed, 0 failed\n"), "{text}");
+        let (status, text) = run(&["test", &failing]);
+        assert!(status == 1 && text.contains("expected forbid, came permit"), "{text}");
+        assert_eq!(run(&["test", &failing, &bad]).0, 2);
+        let (status, text) = run(&["show", "--on", "2026-03-01", &starter]);
+        assert_eq!(status, 0);
+        for part in ["rule no-china: forbid [critical]", "CN, HK, MO", "library set @eea", "reviewed  2026-11-22"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        let (status, text) = run(&["show", "--library"]);
+        assert!(status == 0 && text.contains("dpf-certified"), "{text}");
+        assert_eq!(run(&["init"]), (0, STARTER.to_owned()));
+        let new = folder.path().join("new.toml");
+        assert_eq!(run(&["init", new.to_str().unwrap()]).0, 0);
+        assert_eq!(std::fs::read_to_string(&new).unwrap(), STARTER);
+        assert_eq!(run(&["init", new.to_str().unwrap()]).0, 2, "a file that exists is left alone");
+    }
+}

@@ -1,0 +1,477 @@
+//! Reports made by hand. The facts of the first are those of the Citizen Lab report of 3 April 2020: a meeting client in
+//! Toronto, whose keys came from 52.81.151.250 in Beijing.
+
+use landfall::model::{
+    Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Drops,
+    Endpoint, Evidence, ExampleFlow, Finding, InputCoverage, InventoryRow, LocationSource, NameSource, Opener, Outcome,
+    PartySummary, PolicySummary, Report, RuleSummary, SetSummary, Severity, Skip, Standing, Timestamp, Tool, Totals,
+    ZoneSummary,
+};
+
+pub(super) fn set(codes: &str) -> CountrySet {
+    codes.split(',').filter_map(Country::from_code).collect()
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time of the fixture")
+}
+
+pub(super) fn addr(text: &str) -> Addr {
+    Addr::from(text.parse::<std::net::IpAddr>().expect("an address of the fixture"))
+}
+
+fn sent(octets: u64, packets: u64, payload: u64) -> Counters {
+    Counters { octets, packets, payload }
+}
+
+fn count(count: u64, octets: u64) -> Count {
+    Count { count, octets }
+}
+
+pub(super) fn endpoint(places: CountrySet, standing: Standing, asn: u32, organisation: &str) -> Endpoint {
+    Endpoint {
+        places,
+        standing,
+        asn: Some(Asn(asn)),
+        organisation: Some(organisation.to_owned()),
+        party: None,
+        zone: None,
+    }
+}
+
+fn china() -> Endpoint {
+    let operator = "Beijing Guanghuan Xinwang Digital Technology co.Ltd.";
+    Endpoint { party: Some("zoom".into()), ..endpoint(set("CN"), Standing::Agreed, 55960, operator) }
+}
+
+fn unknown() -> Endpoint {
+    Endpoint {
+        places: CountrySet::ANYWHERE,
+        standing: Standing::Unknown,
+        asn: None,
+        organisation: None,
+        party: None,
+        zone: None,
+    }
+}
+
+fn anycast() -> Endpoint {
+    endpoint(CountrySet::ANYWHERE, Standing::Anycast, 13335, "Cloudflare, Inc.")
+}
+
+fn key_flow(carried: Counters) -> ExampleFlow {
+    ExampleFlow {
+        start: at("2020-03-30T15:00:00.000001Z"),
+        end: at("2020-03-30T15:00:02.5Z"),
+        near: addr("10.20.1.9"),
+        near_port: 50123,
+        far: addr("52.81.151.250"),
+        far_port: 443,
+        protocol: "tcp".into(),
+        name: Some("us04web.zoom.us".into()),
+        name_from: Some(NameSource::Sni),
+        sent: carried,
+        input: "captures/toronto.pcapng".into(),
+        position: 12,
+    }
+}
+
+fn key_finding(id: &str, contact: Contact, carried: Counters) -> Finding {
+    Finding {
+        id: id.into(),
+        decision: Decision::Forbid,
+        rule: Some("no-china".into()),
+        title: "Meeting keys never come from or go to China".into(),
+        severity: Severity::Critical,
+        basis: vec!["contract: MSA s.7".into()],
+        axis: Axis::Place,
+        contact,
+        opened_by: Opener::Local,
+        zone: "meeting-clients".into(),
+        to: china(),
+        uniflows: 1,
+        sent: carried,
+        first: at("2020-03-30T15:00:00.000001Z"),
+        last: at("2020-03-30T15:00:02.5Z"),
+        near_addresses: (1, true),
+        far_addresses: (1, true),
+        evidence: vec![Evidence {
+            address: addr("52.81.151.250"),
+            network: "52.81.0.0/16".into(),
+            places: set("CN"),
+            source: "dbip-country-lite".into(),
+            authority: Authority::Indicative,
+        }],
+        examples: vec![key_flow(carried)],
+    }
+}
+
+/// What could not be decided: payload to an anycast address.
+fn undecided() -> Finding {
+    Finding {
+        id: "0badcafe0002".into(),
+        decision: Decision::Indeterminate,
+        rule: None,
+        title: "No rule of the policy speaks of this, and its default is to forbid".into(),
+        severity: Severity::Medium,
+        basis: Vec::new(),
+        to: anycast(),
+        uniflows: 41,
+        sent: sent(98_304, 310, 81_920),
+        near_addresses: (4, true),
+        far_addresses: (40, false),
+        evidence: vec![
+            Evidence {
+                address: addr("104.16.1.1"),
+                network: "104.16.0.0/13".into(),
+                places: CountrySet::ANYWHERE,
+                source: "anycast-list".into(),
+                authority: Authority::Provider,
+            },
+            Evidence {
+                address: addr("104.16.1.1"),
+                network: "104.16.0.0/12".into(),
+                places: set("CA"),
+                source: "dbip-country-lite".into(),
+                authority: Authority::Indicative,
+            },
+        ],
+        examples: vec![ExampleFlow {
+            far: addr("104.16.1.1"),
+            name: Some("cdn.example".into()),
+            name_from: Some(NameSource::Dns),
+            position: 40,
+            ..key_flow(sent(2400, 8, 2000))
+        }],
+        ..key_finding("", Contact::Sent, sent(0, 0, 0))
+    }
+}
+
+fn row(to: Endpoint, decision: Option<Decision>, flows: u64, out: u64, back: u64, far: (u64, bool)) -> InventoryRow {
+    InventoryRow {
+        zone: "meeting-clients".into(),
+        to,
+        decision,
+        flows,
+        sent: sent(out, out / 500 + 1, out / 10 * 9),
+        received: sent(back, back / 900 + 1, back / 10 * 9),
+        first: at("2020-03-30T14:58:00Z"),
+        last: at("2020-03-30T15:20:00Z"),
+        far_addresses: far,
+    }
+}
+
+fn inputs() -> Vec<InputCoverage> {
+    let mut whole = InputCoverage::new("captures/toronto.pcapng", "pcapng");
+    whole.link_types.insert(1, 5000);
+    whole.read = count(5000, 4_200_000);
+    whole.used = count(4966, 4_100_000);
+    whole.drops = Some(Drops::default());
+    for frame in [3, 9, 12, 700] {
+        whole.skip(Skip::NotIp, frame, 60);
+    }
+    for frame in 0..30 {
+        whole.skip(Skip::NotIp, 1000 + frame, 60);
+    }
+    whole.caveat(Caveat::InitiatorGuessed, 1, 1500);
+    whole.saw(at("2020-03-30T14:58:00Z"));
+    whole.saw(at("2020-03-30T15:20:00Z"));
+    let mut cut = InputCoverage::new("captures/cut.pcap", "pcap");
+    cut.link_types.insert(1, 10);
+    cut.read = count(10, 9_000);
+    cut.used = count(8, 8_000);
+    cut.skip(Skip::CutHeader, 4, 20);
+    cut.skip(Skip::BadHeader, 5, 60);
+    cut.truncated_at = Some(9_876);
+    cut.error = Some("captures/cut.pcap: the record at offset 9876 is cut".into());
+    cut.drops = Some(Drops { kernel: 17, interface: 0 });
+    cut.note("ethernet type 0x88cc");
+    cut.saw(at("2020-03-30T14:59:00Z"));
+    vec![whole, cut]
+}
+
+fn sources() -> Vec<LocationSource> {
+    vec![
+        LocationSource {
+            name: "anycast-list".into(),
+            origin: "lists/anycast.csv".into(),
+            kind: "anycast list".into(),
+            authority: Authority::Provider,
+            as_of: None,
+            digest: "b".repeat(64),
+            licence: None,
+            attribution: None,
+            networks: 1,
+        },
+        LocationSource {
+            name: "dbip-country-lite".into(),
+            origin: "embedded".into(),
+            kind: "embedded".into(),
+            authority: Authority::Indicative,
+            as_of: Some("2026-06-01".into()),
+            digest: "a".repeat(64),
+            licence: Some("CC BY 4.0".into()),
+            attribution: Some("IP Geolocation by DB-IP (https://db-ip.com)".into()),
+            networks: 701_563,
+        },
+    ]
+}
+
+fn policy() -> PolicySummary {
+    PolicySummary {
+        id: "acme-meetings".into(),
+        title: "Video meetings: media and keys stay in North America".into(),
+        version: "2026.11.1".into(),
+        owner: "privacy@acme.example".into(),
+        digest: "c".repeat(64),
+        origin: "rules/acme-meetings.toml".into(),
+        default: "forbid".into(),
+        zones: vec![ZoneSummary {
+            name: "meeting-clients".into(),
+            country: Some(set("CA")),
+            networks: vec!["10.20.0.0/16".into(), "2001:db8:20::/48".into()],
+        }],
+        parties: vec![PartySummary {
+            name: "zoom".into(),
+            title: Some("Zoom Communications, Inc.".into()),
+            controlled_from: Some(set("US")),
+        }],
+        rules: vec![
+            RuleSummary {
+                id: "no-china".into(),
+                title: "Meeting keys never come from or go to China".into(),
+                effect: "forbid".into(),
+                severity: Severity::Critical,
+                basis: vec!["contract: MSA s.7".into()],
+                why: "Whoever operates the key server can decrypt the meeting.".into(),
+            },
+            RuleSummary {
+                id: "north-america".into(),
+                title: "Meetings stay in North America".into(),
+                effect: "permit".into(),
+                severity: Severity::Medium,
+                basis: vec!["contract: MSA s.7".into()],
+                why: String::new(),
+            },
+        ],
+        sets: vec![SetSummary {
+            name: "us-doj.china".into(),
+            title: "China with Hong Kong and Macao (28 CFR 202.601)".into(),
+            members: set("CN,HK,MO"),
+            reviewed_on: "2026-07-01".into(),
+            review_due: "2027-01-01".into(),
+        }],
+    }
+}
+
+/// A key from Beijing, media in the United States, and one of everything else that a report can hold.
+pub(super) fn zoom() -> Report {
+    let totals = Totals {
+        permit: count(1200, 3_900_000),
+        indeterminate: count(41, 120_000),
+        forbid: count(1, 8_520),
+        contact: count(3, 180),
+        internal: count(7, 900),
+        local_only: count(12, 1_400),
+        ..Totals::default()
+    };
+    Report {
+        schema: Report::SCHEMA.into(),
+        version: Report::VERSION,
+        tool: Tool { name: "landfall".into(), version: "0.1.0".into() },
+        stamp: Some(at("2026-11-22T04:00:00Z")),
+        outcome: Outcome::Forbidden,
+        first: Some(at("2020-03-30T14:58:00Z")),
+        last: Some(at("2020-03-30T15:20:00Z")),
+        policy: Some(policy()),
+        totals,
+        findings: vec![
+            key_finding("0badcafe0001", Contact::Sent, sent(2_938, 18, 2_100)),
+            key_finding("0badcafe0003", Contact::Received, sent(5_981, 17, 5_249)),
+            undecided(),
+        ],
+        inventory: vec![
+            row(
+                endpoint(set("US"), Standing::Agreed, 30103, "Zoom Video Communications, Inc"),
+                Some(Decision::Permit),
+                1100,
+                1_400_000,
+                2_100_000,
+                (73, false),
+            ),
+            row(
+                endpoint(set("CA,US"), Standing::Disputed, 7018, "AT&T Enterprises, LLC"),
+                Some(Decision::Permit),
+                80,
+                120_000,
+                190_000,
+                (9, true),
+            ),
+            row(
+                endpoint(set("CA"), Standing::Agreed, 812, "Rogers Communications Canada Inc."),
+                Some(Decision::Permit),
+                20,
+                40_000,
+                50_000,
+                (3, true),
+            ),
+            row(anycast(), Some(Decision::Indeterminate), 40, 98_304, 20_000, (40, false)),
+            row(china(), Some(Decision::Forbid), 1, 2_938, 5_981, (1, true)),
+            row(
+                endpoint(set("DE"), Standing::Agreed, 680, "DFN-Verein"),
+                None,
+                3,
+                180,
+                0,
+                (3, true),
+            ),
+            row(unknown(), Some(Decision::Indeterminate), 1, 100, 100, (1, true)),
+        ],
+        location_sources: sources(),
+        gazetteer: "d".repeat(64),
+        local: Assumption::Zones,
+        inputs: inputs(),
+        limits: vec![
+            "A packet shows that octets went to a machine in a place. Whether they were personal data is not on the wire.".into(),
+            "Only what passed the observation points is here.".into(),
+        ],
+    }
+}
+
+/// No policy: where the traffic landed, and nothing else.
+pub(super) fn inventory_only() -> Report {
+    let mut report = zoom();
+    report.policy = None;
+    report.findings.clear();
+    report.outcome = Outcome::Clean;
+    report.local = Assumption::Private(vec!["10.0.0.0/8".into(), "fc00::/7".into()]);
+    report.totals = Totals { unjudged: count(1245, 4_028_503), ..Totals::default() };
+    report.inputs.truncate(1);
+    for row in &mut report.inventory {
+        row.zone = "local".into();
+        row.decision = None;
+    }
+    report
+}
+
+/// Nothing at all.
+pub(super) fn empty() -> Report {
+    Report {
+        outcome: Outcome::Clean,
+        stamp: None,
+        first: None,
+        last: None,
+        policy: None,
+        totals: Totals::default(),
+        findings: Vec::new(),
+        inventory: Vec::new(),
+        location_sources: Vec::new(),
+        local: Assumption::Stated(vec!["192.0.2.0/24".into()]),
+        inputs: Vec::new(),
+        limits: Vec::new(),
+        ..zoom()
+    }
+}
+
+/// `n` findings to as many networks, each a little larger than the one before.
+pub(super) fn many(n: u32) -> Report {
+    let mut report = zoom();
+    report.findings = (0..n)
+        .map(|i| Finding {
+            id: format!("{i:012x}"),
+            to: endpoint(set("CN"), Standing::Agreed, 100_000 + i, &format!("Network {i}")),
+            severity: if i == 0 { Severity::Critical } else { Severity::Low },
+            sent: sent(1000 + u64::from(i), 2, 900),
+            ..key_finding("", Contact::Sent, sent(0, 0, 0))
+        })
+        .collect();
+    let rows = (0..n).map(|i| {
+        let to = endpoint(set("CN"), Standing::Agreed, 100_000 + i, &format!("Network {i}"));
+        row(to, Some(Decision::Forbid), 1, 1000 + u64::from(i), 0, (1, true))
+    });
+    report.inventory = rows.rev().collect();
+    report
+}
+
+/// Every text that a stranger can choose is an attack.
+pub(super) const ATTACK: &str = "<script>alert(1)</script>\u{1b}[2J\u{9b}31m\u{202e}gnp.exe\u{200b}\n\"'&";
+
+/// The first report with [`ATTACK`] wherever a name can stand.
+pub(super) fn hostile() -> Report {
+    let mut report = zoom();
+    let attack = || ATTACK.to_owned();
+    for finding in &mut report.findings {
+        finding.title = attack();
+        finding.zone = attack();
+        finding.id = attack();
+        finding.basis = vec![attack()];
+        finding.to.organisation = Some(attack());
+        finding.to.party = Some(attack());
+        finding.to.zone = Some(attack());
+        finding.rule = Some(attack());
+        for evidence in &mut finding.evidence {
+            evidence.source = attack();
+            evidence.network = attack();
+        }
+        for flow in &mut finding.examples {
+            flow.name = Some(attack());
+            flow.input = attack();
+            flow.protocol = attack();
+        }
+    }
+    for row in &mut report.inventory {
+        row.zone = attack();
+        row.to.organisation = Some(attack());
+        row.to.zone = Some(attack());
+    }
+    for input in &mut report.inputs {
+        input.name = attack();
+        input.kind = attack();
+        input.error = Some(attack());
+        input.notes = [attack()].into();
+    }
+    for source in &mut report.location_sources {
+        source.name = attack();
+        source.origin = attack();
+        source.kind = attack();
+        source.as_of = Some(attack());
+        source.digest = attack();
+        source.licence = Some(attack());
+        source.attribution = Some(format!("{} https://evil.example/\"onmouseover=\"x javascript:alert(1)", attack()));
+    }
+    if let Some(policy) = &mut report.policy {
+        let texts = [
+            &mut policy.id,
+            &mut policy.title,
+            &mut policy.version,
+            &mut policy.owner,
+            &mut policy.digest,
+            &mut policy.origin,
+            &mut policy.default,
+        ];
+        texts.into_iter().for_each(|text| *text = attack());
+        policy.zones[0].name = attack();
+        policy.zones[0].networks = vec![attack()];
+        policy.parties[0].name = attack();
+        policy.parties[0].title = Some(attack());
+        for rule in &mut policy.rules {
+            rule.id = attack();
+            rule.title = attack();
+            rule.effect = attack();
+            rule.basis = vec![attack()];
+            rule.why = attack();
+        }
+        for set in &mut policy.sets {
+            set.name = attack();
+            set.title = attack();
+            set.reviewed_on = attack();
+            set.review_due = attack();
+        }
+    }
+    report.tool.name = attack();
+    report.tool.version = attack();
+    report.gazetteer = attack();
+    report.local = Assumption::Stated(vec![attack()]);
+    report.limits = vec![attack()];
+    report
+}
