@@ -61,8 +61,8 @@ pub use zone::Grounds;
 
 use crate::diag::{Diagnostic, gravest};
 use crate::model::{
-    Addr, Asn, Axis, CountrySet, Decision, Opener, PartyId, PartySummary, PolicySummary, Protocol, Reason, RuleId, RuleSummary,
-    SetSummary, Timestamp, ZoneId, ZoneSummary,
+    Addr, Asn, Axis, CountrySet, Decision, Opener, PartyId, PartySummary, PolicySummary, Protocol, Reason, RuleId,
+    RuleSummary, SetSummary, Timestamp, ZoneId, ZoneSummary,
 };
 
 /// A policy that is valid by construction.
@@ -133,7 +133,11 @@ struct Party {
 
 impl Party {
     fn summary(&self) -> PartySummary {
-        PartySummary { name: self.name.clone(), title: self.title.clone(), controlled_from: self.controlled_from }
+        PartySummary {
+            name: self.name.clone(),
+            title: (self.title != self.name).then(|| self.title.clone()),
+            controlled_from: self.controlled_from,
+        }
     }
 }
 

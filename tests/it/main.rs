@@ -9,13 +9,13 @@ mod capture_file;
 mod capture_source;
 mod cli;
 mod corpus;
-mod layers;
+mod fixtures;
 mod laws;
-mod report;
+mod layers;
 mod meter;
 mod meter_twin;
-mod wire;
-//! The integration tests, in one binary.
-
 mod policy;
 mod policy_laws;
+mod report;
+mod samples;
+mod wire;

@@ -2,8 +2,9 @@
 
 mod fixture;
 
+use landfall::diag::Colour;
 use landfall::model::Report;
-use landfall::report::{Colour, Format, Style, write};
+use landfall::report::{Format, Style, write};
 
 fn rendered(report: &Report, format: Format, style: Style) -> String {
     let mut out = Vec::new();
