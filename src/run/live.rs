@@ -27,6 +27,9 @@ use crate::model::{Batch, Drops, FlowEndReason, InputCoverage, InputId, Timestam
 use crate::source::{Progress, Source, SourceError};
 use crate::wire::LinkType;
 
+/// The name of the kind of input in reports.
+pub const KIND: &str = "live";
+
 /// The kernel's buffer of frames: what comes in 64 MiB is what the reader may be late.
 const BUFFER: i32 = 64 * 1024 * 1024;
 
@@ -157,7 +160,7 @@ impl LiveCapture {
             link,
             precision,
             meter: Meter::new(id, MeterConfig { hash_seed: unguessable(), ..config }),
-            coverage: InputCoverage::new(interface, "live"),
+            coverage: InputCoverage::new(interface, KIND),
             stop,
             state: State::Reading,
             frames: 0,
@@ -302,6 +305,11 @@ impl Watch {
         let open = |(id, name): (u32, &String)| LiveCapture::open(InputId(id), name, filter, config, Arc::clone(&stop));
         let captures = (0..).zip(names).map(open).collect::<Result<_, _>>()?;
         Ok(Self { captures, stop })
+    }
+
+    /// The interfaces, by the inputs that they are.
+    pub fn interfaces(&self) -> impl Iterator<Item = (InputId, &str)> {
+        self.captures.iter().map(|capture| (capture.id, capture.coverage.name.as_str()))
     }
 
     /// What ends the watch when it is set, beside signals and the limit.

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::os::fd::AsFd;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -305,4 +306,46 @@ fn what_cannot_be_opened_is_told_with_what_can() {
     assert!(matches!(error, LiveError::BadFilter { .. }), "{error:?}");
     assert!(error.to_string().contains("syntax error"), "{error}");
     assert!(matches!(open(&[], None), Err(LiveError::Number(0))));
+}
+
+/// The program between the two hosts: the finding comes while it watches, before anything ends; SIGTERM ends it with the
+/// report.
+#[test]
+fn the_program_tells_of_a_finding_at_once_and_reports_at_a_signal() {
+    let Some(hosts) = Hosts::new("program") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let arguments = ["watch", "-i", "far", "-f", "ip", "--db", "embedded", "--deny", "US", "--for", "100s", "-o"];
+    let mut program = hosts.on(1, || {
+        Command::new(env!("CARGO_BIN_EXE_landfall"))
+            .args(arguments)
+            .arg(&report)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    });
+    let mut told = BufReader::new(program.stderr.take().unwrap()).lines();
+    assert_eq!(told.next().unwrap().unwrap(), "landfall: watching far");
+    let mut wire = hosts.wire();
+    // In the United States by every database. An attempt, then a hundred octets, then nothing: no flow has ended.
+    for segment in [tcp(40_000, 443, SYN, 0), tcp(40_000, 443, ACK, 100)] {
+        wire.sendpacket(ipv4([10, 0, 0, 1], [8, 8, 8, 8], 6, &segment)).unwrap();
+    }
+    let mut findings = BufReader::new(program.stdout.take().unwrap()).lines();
+    let finding: serde_json::Value = serde_json::from_str(&findings.next().unwrap().unwrap()).unwrap();
+    assert_eq!((&finding["decision"], &finding["contact"]), (&"forbid".into(), &"sent".into()));
+    assert_eq!(finding["examples"][0]["far"], "8.8.8.8");
+    assert_eq!(finding["examples"][0]["input"], "far");
+    assert_eq!(finding["sent"]["payload"], 100);
+
+    wire.sendpacket(ipv4([10, 0, 0, 1], [8, 8, 8, 8], 6, &tcp(40_000, 443, ACK, 200))).unwrap();
+    let killed = Command::new("kill").args(["-TERM", &program.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(findings.next().is_none(), "a finding is told once");
+    assert_eq!(program.wait().unwrap().code(), Some(1));
+    let report: serde_json::Value = serde_json::from_reader(File::open(report).unwrap()).unwrap();
+    assert_eq!(report["findings"][0]["sent"]["payload"], 300);
+    assert_eq!(report["inputs"][0]["kind"], "live");
+    assert_eq!(report["inputs"][0]["read"]["count"], 3);
 }
