@@ -222,7 +222,7 @@ fn colours_only_where_they_are_asked_for() {
     for (name, report) in all() {
         let plain = text(&report, 100);
         assert!(!plain.contains('\u{1b}'), "{name}");
-        let coloured = rendered(&report, Format::Text, Style { width: 100, colour: Colour::Ansi });
+        let coloured = rendered(&report, Format::Text, Style { width: 100, colour: Colour::Always });
         let mut stripped = String::new();
         let mut pieces = coloured.split("\u{1b}[");
         stripped.push_str(pieces.next().unwrap_or_default());
@@ -233,7 +233,7 @@ fn colours_only_where_they_are_asked_for() {
         }
         assert_eq!(stripped, plain, "{name}: colours change nothing but colours");
     }
-    let coloured = rendered(&fixture::zoom(), Format::Text, Style { width: 100, colour: Colour::Ansi });
+    let coloured = rendered(&fixture::zoom(), Format::Text, Style { width: 100, colour: Colour::Always });
     assert!(coloured.contains("\u{1b}[1m\u{1b}[31mforbidden\u{1b}[0m\n"));
 }
 
