@@ -2,3 +2,4 @@
 
 mod policy;
 mod policy_laws;
+mod policy_mistakes;
