@@ -80,7 +80,7 @@ pub(super) fn lower(
         let found = policy.rule_named(name.get_ref());
         if found.is_none() {
             let ids: Vec<String> = policy.summaries.iter().map(|rule| rule.id.clone()).collect();
-            sink.push(unknown(Code::UnknownRule, "rule", name, ids.iter()));
+            sink.push(unknown(Code::UnknownRule, "rule", name, &ids.iter()));
         }
         Some((Reason::Rule(found?), name.span()))
     };

@@ -175,7 +175,7 @@ impl Grounds {
         let nothing = Judgement { decision: Decision::Permit, reasons: Vec::new(), permitted_by: Vec::new() };
         let mut judgement = judgements.next().unwrap_or(nothing);
         if let Some(other) = judgements.next() {
-            judgement = either(judgement, other);
+            judgement = either(&judgement, &other);
         }
         judgement.reasons.sort_unstable();
         judgement.reasons.dedup();
@@ -184,14 +184,14 @@ impl Grounds {
 }
 
 /// What holds where one of two judgements holds and it is not known which.
-fn either(one: Judgement, other: Judgement) -> Judgement {
+fn either(one: &Judgement, other: &Judgement) -> Judgement {
     let on = |judgement: &Judgement, axis: Axis| {
         let reasons = judgement.reasons.iter().filter(|(reason_axis, ..)| *reason_axis == axis);
         reasons.map(|(.., decision)| *decision).max().unwrap_or(Decision::Permit)
     };
     let agree = |one: Decision, other: Decision| if one == other { one } else { Decision::Indeterminate };
     let decision = agree(one.decision, other.decision);
-    let mut axes = [Axis::Place, Axis::Control].map(|axis| (axis, agree(on(&one, axis), on(&other, axis))));
+    let mut axes = [Axis::Place, Axis::Control].map(|axis| (axis, agree(on(one, axis), on(other, axis))));
     if axes.iter().all(|(_, on_axis)| *on_axis < decision) {
         // Forbidden either way, by place if one opened it and by control if the other did.
         for (_, on_axis) in axes.iter_mut().filter(|(_, on_axis)| *on_axis == Decision::Indeterminate) {

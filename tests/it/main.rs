@@ -21,3 +21,4 @@ mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
 mod wire;
+mod policy_mistakes;

@@ -1,6 +1,8 @@
 //! The laws of policies: the compiled policy against a reference that takes one country at a time, and what must hold of
 //! any policy whatever.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::fmt::Write as _;
 
 use jiff::civil::{Date, date};
@@ -134,6 +136,36 @@ impl RefPolicy {
             (_, true) => Decision::Forbid,
             _ => Decision::Indeterminate,
         }
+    }
+
+    /// Every reason, by the rule's name or `default`, where it is known who opened the conversation.
+    fn reasons(&self, flow: &RefFlow) -> Vec<(Axis, String, Decision)> {
+        let control = flow.control.unwrap_or(CountrySet::ANYWHERE);
+        let mut reasons = Vec::new();
+        for (axis, possible) in [(Axis::Place, flow.place), (Axis::Control, control)] {
+            let on_control = axis == Axis::Control;
+            let decision = self.decide_axis(flow, flow.opener, on_control, &possible);
+            if decision == Decision::Permit {
+                continue;
+            }
+            let forbids = |index: usize, code: &str| {
+                let rule = &self.rules[index];
+                !rule.permit && rule.control == on_control && rule.fits(flow, flow.opener) && rule.names(code, flow.day)
+            };
+            for index in 0..self.rules.len() {
+                if possible.iter().any(|country| forbids(index, country.code())) {
+                    reasons.push((axis, format!("r{index}"), decision));
+                }
+            }
+            let by_default = possible.iter().map(Country::code).any(|code| {
+                self.forbids(flow, flow.opener, on_control, code)
+                    && !(0..self.rules.len()).any(|index| forbids(index, code))
+            });
+            if by_default {
+                reasons.push((axis, "default".to_owned(), decision));
+            }
+        }
+        reasons
     }
 
     /// `None` where nothing moved and no rule judges contact.
@@ -313,6 +345,15 @@ proptest! {
             prop_assert!(judgement.reasons.is_sorted());
             let worst = judgement.reasons.iter().map(|(.., decision)| *decision).max();
             prop_assert_eq!(worst.unwrap_or(Decision::Permit), judgement.decision);
+            if flow.opener != Opener::Unknown {
+                let name = |reason: &Reason| match reason {
+                    Reason::Rule(rule) => compiled.rule(*rule).id.clone(),
+                    Reason::Default => "default".to_owned(),
+                };
+                let ours: Vec<(Axis, String, Decision)> =
+                    judgement.reasons.iter().map(|(axis, reason, decision)| (*axis, name(reason), *decision)).collect();
+                prop_assert_eq!(ours, policy.reasons(&flow));
+            }
             for (axis, reason, _) in &judgement.reasons {
                 let Reason::Rule(rule) = reason else { continue };
                 let index: usize = compiled.rule(*rule).id[1..].parse().unwrap();
