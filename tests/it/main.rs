@@ -16,9 +16,9 @@ mod meter;
 mod meter_twin;
 mod policy;
 mod policy_laws;
+mod policy_mistakes;
 mod report;
 mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
 mod wire;
-mod policy_mistakes;
