@@ -244,8 +244,11 @@ impl Policy {
                 deciding.extend(judgement.permitted_by.iter().map(|rule| Reason::Rule(*rule)));
                 deciding.extend((judgement.permitted_by.is_empty() && *octets > 0).then_some(Reason::Default));
             } else {
-                let grave = judgement.reasons.iter().filter(|(.., decision)| *decision == worst);
-                deciding.extend(grave.map(|(_, reason, _)| *reason));
+                // Every reason on an axis that came to the decision, also one that could not have decided it alone.
+                let grave =
+                    |axis: Axis| judgement.reasons.iter().any(|(other, _, alone)| *other == axis && *alone == worst);
+                deciding
+                    .extend(judgement.reasons.iter().filter(|(axis, ..)| grave(*axis)).map(|(_, reason, _)| *reason));
             }
         }
         let result = match worst {
