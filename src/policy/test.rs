@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
+use crate::model::Axis;
 use super::document::{Expected, FlowText, TestText};
 use super::lower::{Uses, unknown};
 use super::networks::{is_private, parse_network};
