@@ -34,6 +34,9 @@ pub enum Command {
     Audit(AuditArgs),
     /// Print the flow records themselves
     Flows(FlowsArgs),
+    /// Judge what goes over interfaces, until a signal comes
+    #[cfg(feature = "live")]
+    Watch(super::watch::WatchArgs),
     /// Write, lint, list and test policies
     #[command(subcommand)]
     Policy(super::policy::PolicyCommand),

@@ -8,6 +8,8 @@ mod audit;
 mod flows;
 mod plan;
 pub mod policy;
+#[cfg(feature = "live")]
+pub mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -69,6 +71,8 @@ pub fn run() -> ExitCode {
     let result = match args.command {
         Command::Audit(args) => audit::run(&args),
         Command::Flows(args) => flows::run(&args),
+        #[cfg(feature = "live")]
+        Command::Watch(args) => watch::run(&args),
         Command::Policy(command) => return policy::run(command, jiff::Zoned::now().date()),
     };
     match result {

@@ -17,18 +17,22 @@
 //! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
 mod flow;
+mod index;
 mod table;
 mod tally;
 
 use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Timestamp};
 use crate::wire::{self, LinkType, Packet};
 
-use flow::{Flow, Key, SYN};
+use flow::{Flow, Key, SYN, Side};
 use table::{List, Table};
 use tally::Tally;
 
 /// How long a flow waits after FIN from both sides or RST, in nanoseconds; the idle timeout where that is less.
 const LINGER: u64 = 5 * Timestamp::SECOND;
+
+/// How many packets wait to be counted: so many look-ups have their memory fetched at once, one beside the other.
+const WAITING: usize = 32;
 
 /// Timeouts and limits of metering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +70,7 @@ pub enum Early {
     No,
     /// A flow is cut, as by the active timeout, after the first packet with payload in each direction, so that a watch can
     /// tell of movement as it begins. Totals are the same; there are up to two records more for each flow, and none is
-    /// empty.
+    /// empty. A driver calls [`Meter::expire`] whenever it has no frame at hand, so that no packet waits for another.
     FirstPayload,
 }
 
@@ -92,6 +96,7 @@ pub struct Meter {
     table: Table,
     tally: Tally,
     clock: Clock,
+    waiting: Vec<Waiting>,
     /// No flow is idle before the clock reads this.
     next_expiry: u64,
 }
@@ -105,18 +110,17 @@ impl Meter {
             table: Table::new(config.hash_seed),
             tally: Tally::default(),
             clock: Clock::default(),
+            waiting: Vec::with_capacity(WAITING),
             next_expiry: u64::MAX,
         }
     }
 
-    /// Counts a frame. Flows that end by it are appended to the batch. What is read, used, skipped and doubted is counted
-    /// in `coverage`, of which a part may be held back until [`Meter::flush`], [`Meter::expire`] or some thousand frames.
+    /// Counts a frame. Flows that end by it are appended to the batch, perhaps with a later frame: a few dozen packets wait
+    /// to be counted together. What is read, used, skipped and doubted is counted in `coverage`, of which a part is held
+    /// back for some thousand frames. Nothing is held back by [`Meter::flush`] and [`Meter::expire`].
     pub fn observe(&mut self, frame: &Frame<'_>, coverage: &mut InputCoverage, batch: &mut Batch) {
         self.tally.read(frame);
         let seen = self.clock.frame(frame.time, self.config.idle_timeout);
-        if self.clock.now >= self.next_expiry {
-            self.end_idle(batch);
-        }
         match wire::dissect(frame.link, frame.octets, frame.original_length) {
             Ok(mut packet) => {
                 match seen {
@@ -125,7 +129,12 @@ impl Meter {
                     Seen::WithoutTime => packet.caveats.set(Caveat::NoTime),
                 }
                 self.tally.used(&packet, frame.number);
-                self.count(&packet, frame.number, batch);
+                let (key, side) = Key::of(&packet);
+                let (hash, time, now) = (self.table.hash(&key), self.clock.last, self.clock.now);
+                self.waiting.push(Waiting { packet, key, side, hash, number: frame.number, time, now });
+                if self.waiting.len() == WAITING {
+                    self.count_waiting(batch);
+                }
             }
             Err(unread) => self.tally.skip(unread, frame, coverage),
         }
@@ -137,8 +146,9 @@ impl Meter {
     /// Ends flows that are idle at `now`: for live captures, where time passes without frames. A time before the latest
     /// frame's changes nothing. Brings `coverage` up to date.
     pub fn expire(&mut self, now: Timestamp, coverage: &mut InputCoverage, batch: &mut Batch) {
+        self.count_waiting(batch);
         self.clock.pass(now);
-        self.end_idle(batch);
+        self.end_idle(self.clock.now, batch);
         self.tally.fold(coverage);
     }
 
@@ -156,6 +166,7 @@ impl Meter {
         coverage: &mut InputCoverage,
         batch: &mut Batch,
     ) -> usize {
+        self.count_waiting(batch);
         for _ in 0..limit {
             let Some(at) = self.table.oldest(List::Closed).or_else(|| self.table.oldest(List::Open)) else { break };
             self.end(at, reason, batch);
@@ -164,17 +175,28 @@ impl Meter {
         self.table.len()
     }
 
-    /// How many flows are held.
+    /// How many flows are held, beside those of packets that wait.
     pub fn flows(&self) -> usize {
         self.table.len()
     }
 
+    fn count_waiting(&mut self, batch: &mut Batch) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.table.fetch(waiting.iter().map(|next| next.hash));
+        for next in &waiting {
+            if next.now >= self.next_expiry {
+                self.end_idle(next.now, batch);
+            }
+            self.count(next, batch);
+        }
+        waiting.clear();
+        self.waiting = waiting;
+    }
+
     #[inline]
-    fn count(&mut self, packet: &Packet, number: u64, batch: &mut Batch) {
-        let (key, side) = Key::of(packet);
-        let hash = self.table.hash(&key);
-        let time = self.clock.last;
-        let known = self.table.find(hash, &key).filter(|at| {
+    fn count(&mut self, next: &Waiting, batch: &mut Batch) {
+        let Waiting { packet, key, side, hash, number, time, now } = next;
+        let known = self.table.find(*hash, key).filter(|at| {
             let again = self.table.flow(*at).is_closed() && packet.tcp_flags & flow::HANDSHAKE == SYN;
             if again {
                 self.end(*at, FlowEndReason::EndOfFlow, batch);
@@ -189,19 +211,19 @@ impl Meter {
             at
         } else {
             self.make_room(batch);
-            let at = self.table.insert(hash, Flow::new(key, side, packet));
-            self.next_expiry = self.next_expiry.min(self.clock.now.saturating_add(self.config.idle_timeout));
+            let at = self.table.insert(*hash, Flow::new(*key, *side, packet));
+            self.next_expiry = self.next_expiry.min(now.saturating_add(self.config.idle_timeout));
             at
         };
         let flow = self.table.flow_mut(at);
         let from = List::of(flow);
-        flow.count(packet, side, time, number);
-        flow.touched = self.clock.now;
+        flow.count(packet, *side, *time, *number);
+        flow.touched = *now;
         let to = List::of(flow);
-        let early = self.config.early == Early::FirstPayload && flow.begins_to_move(packet, side);
+        let early = self.config.early == Early::FirstPayload && flow.begins_to_move(packet, *side);
         self.table.touch(at, from, to);
         if from != to {
-            self.next_expiry = self.next_expiry.min(self.clock.now.saturating_add(self.timeout(to)));
+            self.next_expiry = self.next_expiry.min(now.saturating_add(self.timeout(to)));
         }
         if early {
             self.cut(at, batch);
@@ -215,13 +237,14 @@ impl Meter {
         }
     }
 
-    fn end_idle(&mut self, batch: &mut Batch) {
+    /// Ends what is idle when the clock reads `now`.
+    fn end_idle(&mut self, now: u64, batch: &mut Batch) {
         self.next_expiry = u64::MAX;
         for list in [List::Closed, List::Open] {
             let timeout = self.timeout(list);
             while let Some(at) = self.table.oldest(list) {
                 let due = self.table.flow(at).touched.saturating_add(timeout);
-                if due > self.clock.now {
+                if due > now {
                     self.next_expiry = self.next_expiry.min(due);
                     break;
                 }
@@ -267,6 +290,17 @@ impl Meter {
         }
         batch.records.push(flow.record(self.input, reason));
     }
+}
+
+/// A packet that waits to be counted, with what the clock read when it came.
+struct Waiting {
+    packet: Packet,
+    key: Key,
+    side: Side,
+    hash: u32,
+    number: u64,
+    time: Timestamp,
+    now: u64,
 }
 
 /// How a frame stands in time.

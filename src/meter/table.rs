@@ -1,15 +1,19 @@
 //! The table of flows: found by their key, kept in the order of their last packets.
 //!
-//! Flows stand in one vector and are named by their place in it. The index holds places and 32 bits of hash, so that it
-//! grows without touching the flows; the links of the lists stand apart for the same reason.
+//! Flows stand in one vector and are named by their place in it. The links of the lists stand apart, so that a flow is
+//! taken out of the middle of a list without touching its neighbours.
 
 use std::hash::Hasher;
+use std::hint::black_box;
 
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
-use hashbrown::HashTable;
 
 use super::flow::{Flow, Key};
+use super::index::Index;
+
+/// 2^64 divided by the golden ratio. A seed of zero would leave the hash without strength; small seeds are common.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// No place.
 const NONE: u32 = u32::MAX;
@@ -29,11 +33,6 @@ impl List {
     }
 }
 
-struct Slot {
-    hash: u32,
-    at: u32,
-}
-
 #[derive(Clone, Copy)]
 struct Link {
     older: u32,
@@ -46,7 +45,7 @@ struct Ends {
 }
 
 pub(super) struct Table {
-    index: HashTable<Slot>,
+    index: Index,
     flows: Vec<Flow>,
     links: Vec<Link>,
     /// The first unused place; unused places are linked by `newer`.
@@ -64,14 +63,14 @@ impl Table {
 
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            index: HashTable::new(),
+            index: Index::new(),
             flows: Vec::new(),
             links: Vec::new(),
             free: NONE,
             open: Ends { oldest: NONE, newest: NONE },
             closed: Ends { oldest: NONE, newest: NONE },
-            seed,
-            shared_seed: SharedSeed::from_u64(seed),
+            seed: seed ^ GOLDEN,
+            shared_seed: SharedSeed::from_u64(seed ^ GOLDEN),
         }
     }
 
@@ -92,8 +91,20 @@ impl Table {
 
     #[inline]
     pub(super) fn find(&self, hash: u32, key: &Key) -> Option<u32> {
-        let same = |slot: &Slot| slot.hash == hash && self.flows[slot.at as usize].key == *key;
-        self.index.find(spread(hash), same).map(|slot| slot.at)
+        self.index.find(hash, |at| self.flows[at as usize].key == *key)
+    }
+
+    /// Touches what [`Table::find`] will need for each of `hashes`, and the flows themselves. The look-ups do not depend on
+    /// one another, so that the processor waits for memory once for many of them.
+    #[inline]
+    pub(super) fn fetch(&self, hashes: impl Iterator<Item = u32> + Clone) {
+        let words = hashes.clone().fold(0, |sum, hash| sum ^ self.index.glance(hash));
+        let places = hashes.filter_map(|hash| self.index.find(hash, |_| true));
+        black_box(
+            places.fold(words, |sum, at| {
+                sum ^ self.flows[at as usize].touched ^ u64::from(self.links[at as usize].older)
+            }),
+        );
     }
 
     /// Adds a flow whose key is not in the table, as the newest of its list.
@@ -109,7 +120,7 @@ impl Table {
             at
         };
         self.append(at, List::of(&flow));
-        self.index.insert_unique(spread(hash), Slot { hash, at }, |slot| spread(slot.hash));
+        self.index.insert(hash, at);
         at
     }
 
@@ -117,9 +128,7 @@ impl Table {
     pub(super) fn remove(&mut self, at: u32) -> Flow {
         let flow = self.flows[at as usize];
         let hash = self.hash(&flow.key);
-        if let Ok(entry) = self.index.find_entry(spread(hash), |slot| slot.at == at) {
-            entry.remove();
-        }
+        self.index.remove(hash, at);
         self.unlink(at, List::of(&flow));
         self.links[at as usize].newer = self.free;
         self.free = at;
@@ -190,10 +199,4 @@ impl Table {
             self.links[newer as usize].older = older;
         }
     }
-}
-
-/// The index takes its place from the low bits and its tag from the high ones.
-#[inline]
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
 }

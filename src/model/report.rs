@@ -355,7 +355,6 @@ mod estimate {
         exact: bool,
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub(super) fn serialize<S: Serializer>(pair: &(u64, bool), serializer: S) -> Result<S::Ok, S::Error> {
         let (count, exact) = *pair;
         Estimate { count, exact }.serialize(serializer)

@@ -3,11 +3,16 @@
 //! The texts are arranged here and in [`view`]; the template only places them. Every text goes through [`Harmless`],
 //! which the template engine applies by itself, so that none can be forgotten.
 
+mod summary;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 
 use askama::Template;
 use askama::filters::{Escaper, Html};
+
+use summary::{Bar, PlaceBar, Tile, bar_width};
 
 use super::view::{self, Group, Landing, Sums, Weight};
 use super::visible::visible;
@@ -24,8 +29,6 @@ const MAX_INPUTS: usize = 200;
 const MAX_NAMES: usize = 8;
 /// The most claims and flows on a card.
 const MAX_EVIDENCE: usize = 12;
-/// The most places in the chart of the summary.
-const MAX_PLACES: usize = 8;
 /// The most limits in the summary; all of them stand at the end.
 const MAX_LIMITS: usize = 3;
 
@@ -110,28 +113,6 @@ impl From<Option<Decision>> for Tone {
     }
 }
 
-struct Tile {
-    tone: Tone,
-    word: &'static str,
-    flows: String,
-    octets: String,
-}
-
-/// A bar of 100 units, with a part for each tone.
-struct Bar {
-    label: &'static str,
-    spoken: String,
-    parts: Vec<(Tone, String, String)>,
-}
-
-struct PlaceBar {
-    place: String,
-    tone: Tone,
-    width: String,
-    octets: String,
-    share: String,
-}
-
 struct Card {
     anchor: String,
     number: String,
@@ -171,7 +152,8 @@ struct Row {
     addresses: String,
     tone: Tone,
     decision: &'static str,
-    seen: String,
+    first: String,
+    last: String,
     width: String,
 }
 
@@ -197,7 +179,7 @@ impl<'r> Page<'r> {
         let (undecided, undecided_more) = cards(report, Decision::Indeterminate, 'u');
         let sums = Sums::of(&landings);
         let (outcome, outcome_word) = match report.outcome {
-            Outcome::Forbidden => (Tone::Forbid, "Findings"),
+            Outcome::Forbidden => (Tone::Forbid, "Forbidden"),
             Outcome::Incomplete => (Tone::Doubt, "Incomplete"),
             Outcome::Indeterminate => (Tone::Doubt, "Undecided"),
             Outcome::Clean if report.policy.is_some() => (Tone::Permit, "No finding"),
@@ -209,11 +191,11 @@ impl<'r> Page<'r> {
             title: policy.map_or("Where the traffic landed", |policy| &policy.title),
             outcome,
             outcome_word,
-            headline: view::headline(report),
+            headline: quoted(&view::headline(report)),
             meta: meta(report),
-            tiles: tiles(report),
-            bars: bars(report),
-            places: places(&landings),
+            tiles: summary::tiles(report, &landings),
+            bars: summary::bars(report),
+            places: summary::places(&landings),
             unknown: if landings.is_empty() { String::new() } else { sums.unknown() },
             findings,
             findings_more,
@@ -251,10 +233,24 @@ fn is_db_ip(source: &LocationSource) -> bool {
     })
 }
 
+/// A sentence with quotation marks for the backticks that a terminal has.
+fn quoted(text: &str) -> String {
+    let mut pieces = text.split('`');
+    let mut quoted = pieces.next().unwrap_or_default().to_owned();
+    for (place, piece) in pieces.enumerate() {
+        quoted.push(if place % 2 == 0 { '\u{201c}' } else { '\u{201d}' });
+        quoted.push_str(piece);
+    }
+    quoted
+}
+
 fn more(all: usize, shown: usize, one: &str, many: &str) -> String {
     match all.checked_sub(shown) {
         None | Some(0) => String::new(),
-        Some(left) => format!("{} more in the JSON report (--format json).", words::several(left as u64, one, many)),
+        Some(left) => {
+            let (one, many) = (format!("more {one}"), format!("more {many}"));
+            format!("{} in the JSON report (--format json).", words::several(left as u64, &one, &many))
+        }
     }
 }
 
@@ -266,123 +262,17 @@ fn meta(report: &Report) -> Vec<(&'static str, String)> {
     if let Some(policy) = &report.policy {
         meta.push(("Policy", format!("{}, version {}", policy.id, policy.version)));
         meta.push(("Owner", policy.owner.clone()));
+    } else {
+        meta.push(("Policy", "none: nothing was judged".to_owned()));
     }
     let names: Vec<&str> = report.inputs.iter().take(3).map(|input| input.name.as_str()).collect();
     let rest = report.inputs.len().saturating_sub(names.len());
     let rest = if rest > 0 { format!(" and {} more", words::number(rest as u64)) } else { String::new() };
     meta.push(("Inputs", format!("{}{rest}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })));
+    meta.push(("Coverage", view::completeness(report)));
     meta.extend(report.stamp.map(|at| ("Written", words::civil(at))));
     meta.retain(|(_, text)| !text.is_empty());
     meta
-}
-
-/// Flows and octets by tone: forbidden, undecided, permitted, and what was not judged.
-fn by_tone(report: &Report) -> [(Tone, u64, u64); 4] {
-    let totals = report.totals;
-    let mut rest = (0_u64, 0_u64);
-    for (_, count) in totals.each().iter().filter(|(name, _)| !["forbid", "indeterminate", "permit"].contains(name)) {
-        rest = (rest.0.saturating_add(count.count), rest.1.saturating_add(count.octets));
-    }
-    [
-        (Tone::Forbid, totals.forbid.count, totals.forbid.octets),
-        (Tone::Doubt, totals.indeterminate.count, totals.indeterminate.octets),
-        (Tone::Permit, totals.permit.count, totals.permit.octets),
-        (Tone::Quiet, rest.0, rest.1),
-    ]
-}
-
-const fn tone_word(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Forbid => "forbidden",
-        Tone::Doubt => "could not be decided",
-        Tone::Permit => "permitted",
-        Tone::Quiet => "not judged",
-    }
-}
-
-fn tiles(report: &Report) -> Vec<Tile> {
-    by_tone(report)
-        .into_iter()
-        .map(|(tone, flows, octets)| Tile {
-            tone,
-            word: tone_word(tone),
-            flows: words::number(flows),
-            octets: words::octets(octets),
-        })
-        .collect()
-}
-
-fn bars(report: &Report) -> Vec<Bar> {
-    let tones = by_tone(report);
-    let bar = |label, measure: fn(&(Tone, u64, u64)) -> u64| {
-        let all = tones.iter().fold(0, |sum: u64, part| sum.saturating_add(measure(part)));
-        if all == 0 {
-            return None;
-        }
-        // What is there can be seen, however little it is: the widths are for the eye, the numbers stand beside them.
-        const LEAST: f64 = 0.8;
-        let shares: Vec<f64> = tones
-            .iter()
-            .map(|part| match measure(part) {
-                0 => 0.0,
-                n => (n as f64 / all as f64 * 100.0).max(LEAST),
-            })
-            .collect();
-        let wide: f64 = shares.iter().sum();
-        let mut at = 0.0;
-        let mut parts = Vec::new();
-        let mut spoken = Vec::new();
-        for ((tone, ..), (part, share)) in tones.iter().zip(tones.iter().zip(&shares)) {
-            if *share > 0.0 {
-                let width = share / wide * 100.0;
-                parts.push((*tone, format!("{at:.2}"), format!("{width:.2}")));
-                spoken.push(format!("{} {}", words::percent(measure(part), all), tone_word(*tone)));
-                at += width;
-            }
-        }
-        Some(Bar { label, spoken: spoken.join(", "), parts })
-    };
-    [bar("flows", |part| part.1), bar("octets", |part| part.2)].into_iter().flatten().collect()
-}
-
-fn places(landings: &[Landing<'_>]) -> Vec<PlaceBar> {
-    let mut places: Vec<(String, u64, Option<Decision>)> = Vec::new();
-    let mut index = std::collections::BTreeMap::new();
-    for landing in landings {
-        let key = (landing.to.places, landing.to.standing);
-        let at = *index.entry(key).or_insert_with(|| {
-            places.push((words::places(&landing.to.places, landing.to.standing), 0, None));
-            places.len() - 1
-        });
-        if let Some((_, octets, decision)) = places.get_mut(at) {
-            *octets = octets.saturating_add(landing.octets());
-            *decision = (*decision).max(landing.decision);
-        }
-    }
-    places.sort_by_key(|(_, octets, _)| std::cmp::Reverse(*octets));
-    let all = places.iter().fold(0, |sum: u64, (_, octets, _)| sum.saturating_add(*octets));
-    if places.len() > MAX_PLACES {
-        let rest = places.split_off(MAX_PLACES - 1);
-        let octets = rest.iter().fold(0, |sum: u64, (_, octets, _)| sum.saturating_add(*octets));
-        let worst = rest.iter().filter_map(|(_, _, decision)| *decision).max();
-        places.push((format!("{} other places", rest.len()), octets, worst));
-    }
-    let largest = places.iter().map(|(_, octets, _)| *octets).max().unwrap_or_default();
-    places
-        .into_iter()
-        .map(|(place, octets, decision)| PlaceBar {
-            place,
-            tone: decision.into(),
-            width: bar_width(octets, largest),
-            octets: words::octets(octets),
-            share: words::percent(octets, all),
-        })
-        .collect()
-}
-
-fn bar_width(part: u64, largest: u64) -> String {
-    let share = if largest == 0 { 0.0 } else { part as f64 / largest as f64 * 100.0 };
-    format!("{:.2}", if part > 0 { share.max(0.8) } else { 0.0 })
 }
 
 fn cards(report: &Report, decision: Decision, letter: char) -> (Vec<Card>, String) {
@@ -404,9 +294,9 @@ fn card(report: &Report, group: &Group<'_>, letter: char, number: usize) -> Card
     let country = zone.and_then(|zone| zone.country).map(|set| format!(", {}", words::countries(&set)));
     let facts = vec![
         ("From", format!("zone {}{}", lead.zone, country.as_deref().unwrap_or_default())),
-        ("Addresses", group.near(MAX_NAMES)),
+        ("Our addresses", group.near(MAX_NAMES)),
         ("To", words::places(&lead.to.places, lead.to.standing)),
-        ("Addresses", group.far(MAX_NAMES)),
+        ("Their addresses", group.far(MAX_NAMES)),
         ("Operator", view::operator(&lead.to)),
         ("Asked for as", group.names(MAX_NAMES).join(", ")),
     ];
@@ -437,7 +327,7 @@ fn card(report: &Report, group: &Group<'_>, letter: char, number: usize) -> Card
         tone: Some(lead.decision).into(),
         severity: words::severity(group.severity()),
         title: lead.title.clone(),
-        clause: group.clause(report),
+        clause: quoted(&group.clause(report)),
         facts: facts.into_iter().filter(|(_, text)| !text.is_empty()).collect(),
         directions: group.findings.iter().map(|finding| direction(finding)).collect(),
         evidence: group.evidence(report, MAX_EVIDENCE),
@@ -471,20 +361,23 @@ fn direction(finding: &crate::model::Finding) -> Direction {
 
 fn rows(landings: &[Landing<'_>]) -> Vec<Row> {
     let largest = landings.iter().map(Landing::octets).max().unwrap_or_default();
+    let zones: BTreeSet<&str> = landings.iter().flat_map(|landing| &landing.zones).copied().collect();
+    let alone = zones.len() == 1;
     landings
         .iter()
         .take(MAX_ROWS)
         .map(|landing| Row {
             place: words::places(&landing.to.places, landing.to.standing),
             who: view::operator(landing.to),
-            zones: landing.zones.iter().copied().collect::<Vec<_>>().join(", "),
+            zones: if alone { String::new() } else { landing.zones.iter().copied().collect::<Vec<_>>().join(", ") },
             sent: words::octets(landing.sent.octets),
             received: words::octets(landing.received.octets),
             flows: words::number(landing.flows),
             addresses: words::about(landing.addresses),
             tone: landing.decision.into(),
             decision: words::decision(landing.decision),
-            seen: format!("{} to {}", words::civil(landing.seen.0), words::civil(landing.seen.1)),
+            first: words::civil(landing.seen.0),
+            last: words::civil(landing.seen.1),
             width: bar_width(landing.octets(), largest),
         })
         .collect()

@@ -29,7 +29,8 @@ pub(super) fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> i
     };
     painter.paragraph(0, ink, &view::headline(report))?;
     if let (Some(first), Some(last)) = (report.first, report.last) {
-        painter.paragraph(0, Ink::Faint, &format!("observed {}", words::span(first, last)))?;
+        let coverage = view::completeness(report);
+        painter.paragraph(0, Ink::Faint, &format!("Observed {}; coverage {coverage}.", words::span(first, last)))?;
     }
     findings(&mut painter, report, Decision::Forbid)?;
     findings(&mut painter, report, Decision::Indeterminate)?;
@@ -69,8 +70,8 @@ fn findings(painter: &mut Painter<'_>, report: &Report, decision: Decision) -> i
     if groups.len() > MAX_GROUPS {
         let shown: usize = groups.iter().take(MAX_GROUPS).map(|group| group.findings.len()).sum();
         let text = format!(
-            "and {} more in {}, see --format json",
-            words::several((all - shown) as u64, "finding", "findings"),
+            "and {} in {}, see --format json",
+            words::several((all - shown) as u64, "more finding", "more findings"),
             words::several((groups.len() - MAX_GROUPS) as u64, "group", "groups"),
         );
         painter.blank()?;
@@ -108,12 +109,10 @@ fn finding(painter: &mut Painter<'_>, report: &Report, group: &Group<'_>, number
     painter.fact(indent, "name", &group.names(MAX_SHOWN).join(", "))?;
     for finding in &group.findings {
         let what = format!(
-            "{}; {}, {}; {} (id {})",
+            "{}; {}, {}",
             words::volume(finding.sent, finding.contact),
             words::several(finding.uniflows, "flow", "flows"),
             words::opener(finding.opened_by),
-            words::span(finding.first, finding.last),
-            finding.id,
         );
         let label = match finding.contact {
             Contact::Sent | Contact::Received => words::contact(finding.contact),
@@ -122,6 +121,8 @@ fn finding(painter: &mut Painter<'_>, report: &Report, group: &Group<'_>, number
         };
         painter.fact(indent, label, &what)?;
     }
+    let (first, last) = group.seen();
+    painter.fact(indent, "seen", &words::span(first, last))?;
     painter.fact(indent, "basis", &lead.basis.join("; "))?;
     for (place, claim) in group.evidence(report, MAX_SHOWN).iter().enumerate() {
         painter.fact(indent, if place == 0 { "evidence" } else { "" }, claim)?;
@@ -129,6 +130,8 @@ fn finding(painter: &mut Painter<'_>, report: &Report, group: &Group<'_>, number
     for (place, flow) in group.examples(MAX_SHOWN).into_iter().enumerate() {
         painter.fact(indent, if place == 0 { "look at" } else { "" }, &where_to_look(report, flow))?;
     }
+    let ids: Vec<&str> = group.findings.iter().map(|finding| finding.id.as_str()).collect();
+    painter.fact(indent, if ids.len() == 1 { "id" } else { "ids" }, &ids.join(", "))?;
     if lead.decision == Decision::Indeterminate {
         painter.fact(indent, "decided by", words::would_decide(lead.axis, lead.to.standing))?;
     }
@@ -303,7 +306,7 @@ fn grounds(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
                 "",
                 &format!("{rules}; what no rule speaks of: {}; read from {}", policy.default, policy.origin),
             )?;
-            painter.fact(0, "", &format!("SHA-256 {}", policy.digest))?;
+            painter.fact(0, "SHA-256", &policy.digest)?;
             for (place, set) in policy.sets.iter().enumerate() {
                 let text = format!(
                     "@{}: {}, {}; reviewed {}, due again {}",
@@ -328,10 +331,11 @@ fn grounds(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
         let licence = source.licence.as_ref().map(|licence| format!("licence {licence}"));
         let facts = [source.attribution.clone(), licence, Some(format!("read from {}", source.origin))];
         painter.fact(0, "", &facts.into_iter().flatten().collect::<Vec<_>>().join("; "))?;
-        painter.fact(0, "", &format!("SHA-256 {}", source.digest))?;
+        painter.fact(0, "SHA-256", &source.digest)?;
     }
     if report.location_sources.is_empty() {
         painter.fact(0, "locations", "no source")?;
     }
-    painter.fact(0, "", &format!("all location data together: SHA-256 {}", report.gazetteer))
+    painter.fact(0, "", "all of it together:")?;
+    painter.fact(0, "SHA-256", &report.gazetteer)
 }

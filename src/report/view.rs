@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::words;
 use crate::model::{
     Addr, Asn, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, InputCoverage,
-    InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Severity, Skip, Standing, ZoneSummary,
+    InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Severity, Skip, Standing, Timestamp,
+    ZoneSummary,
 };
 
 /// Findings under one rule, from one zone to one kind of far end: both directions, whoever opened the conversation.
@@ -49,6 +50,15 @@ impl<'r> Group<'r> {
         self.findings.iter().fold(0, |sum, finding| sum.saturating_add(finding.sent.octets))
     }
 
+    /// The first and the last packet.
+    pub(super) fn seen(&self) -> (Timestamp, Timestamp) {
+        let times = |finding: &Finding| (finding.first, finding.last);
+        self.findings
+            .iter()
+            .map(|finding| times(finding))
+            .fold(times(self.lead), |(first, last), (one, other)| (first.min(one), last.max(other)))
+    }
+
     /// The earliest flows of all findings, one for each frame or line.
     pub(super) fn examples(&self, most: usize) -> Vec<&'r ExampleFlow> {
         let mut examples: Vec<&ExampleFlow> = self.findings.iter().flat_map(|finding| &finding.examples).collect();
@@ -62,13 +72,13 @@ impl<'r> Group<'r> {
     /// Our addresses in the examples, and how many there are in all, where that is more.
     pub(super) fn near(&self, most: usize) -> String {
         let shown = self.findings.iter().flat_map(|finding| &finding.examples).map(|flow| flow.near);
-        addresses(shown.collect(), self.findings.iter().map(|finding| finding.near_addresses), most)
+        addresses(&shown.collect(), self.findings.iter().map(|finding| finding.near_addresses), most)
     }
 
     /// The far addresses, in the same way.
     pub(super) fn far(&self, most: usize) -> String {
         let shown = self.findings.iter().flat_map(|finding| &finding.examples).map(|flow| flow.far);
-        addresses(shown.collect(), self.findings.iter().map(|finding| finding.far_addresses), most)
+        addresses(&shown.collect(), self.findings.iter().map(|finding| finding.far_addresses), most)
     }
 
     /// The names by which the far end was asked for, and how they were seen.
@@ -122,7 +132,7 @@ impl<'r> Group<'r> {
     }
 }
 
-fn addresses(shown: BTreeSet<Addr>, counts: impl Iterator<Item = (u64, bool)>, most: usize) -> String {
+fn addresses(shown: &BTreeSet<Addr>, counts: impl Iterator<Item = (u64, bool)>, most: usize) -> String {
     let texts: Vec<String> = shown.iter().take(most).map(Addr::to_string).collect();
     let all = counts.max().unwrap_or_default();
     match usize::try_from(all.0) {
@@ -224,11 +234,11 @@ pub(super) fn headline(report: &Report) -> String {
     if report.policy.is_none() {
         let landed = landings(report);
         let countries: BTreeSet<_> = landed.iter().filter_map(|landing| landing.to.places.only()).collect();
-        let reached = words::several(countries.len() as u64, "country", "countries");
         let seen = if unseen > 0 { format!("; {}", incomplete()) } else { String::new() };
         return format!(
-            "{} reached {reached}; no policy was given, so nothing was judged{seen}",
-            words::several(judged, "flow", "flows")
+            "{} went to or came from {}; no policy was given, so nothing was judged{seen}",
+            words::several(Sums::of(&landed).flows, "flow", "flows"),
+            words::several(countries.len() as u64, "country", "countries"),
         );
     }
     match report.outcome {
@@ -270,7 +280,7 @@ pub(super) struct Landing<'r> {
     /// From which zones.
     pub(super) zones: BTreeSet<&'r str>,
     /// The first and the last row's packets.
-    pub(super) seen: (crate::model::Timestamp, crate::model::Timestamp),
+    pub(super) seen: (Timestamp, Timestamp),
 }
 
 impl Landing<'_> {
@@ -375,6 +385,18 @@ pub(super) enum Weight {
 pub(super) fn units(input: &InputCoverage) -> (&'static str, &'static str, &'static str) {
     let capture = !input.link_types.is_empty() || input.kind.starts_with("pcap") || input.kind == "live";
     if capture { ("packet", "packets", "frame") } else { ("record", "records", "line") }
+}
+
+/// Whether all that the inputs held could be judged, in a phrase.
+pub(super) fn completeness(report: &Report) -> String {
+    let gaps = report.inputs.iter().filter(|input| !input.is_complete()).count() as u64;
+    let all = report.inputs.len() as u64;
+    match (gaps, all) {
+        (_, 0) => "no input".to_owned(),
+        (0, _) => "complete".to_owned(),
+        (1, 1) => "incomplete".to_owned(),
+        _ => format!("incomplete: {} of {} have gaps", words::number(gaps), words::several(all, "input", "inputs")),
+    }
 }
 
 /// The control total of an input: what was read is what was used and what was not.

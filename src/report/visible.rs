@@ -29,7 +29,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
     let left = text.chars().skip(MAX_SHOWN).count();
     if left > 0 {
-        shown.push_str(&format!(" [{left} more characters]"));
+        shown.extend([" [", &left.to_string(), " more characters]"]);
     }
     Cow::Owned(shown)
 }

@@ -1,3 +1,7 @@
 //! Drivers: who reads, who folds, and where the merge is.
 
 pub mod batch;
+#[cfg(feature = "live")]
+pub mod live;
+#[cfg(feature = "live")]
+pub mod supervise;

@@ -1,7 +1,7 @@
 //! What an input is, by its content.
 
 use super::capture::{Capture, CaptureFormat, CaptureSource};
-use super::cloud::aws;
+use super::cloud::aws::{self, AwsFlowLog};
 use super::compression::Unwrapped;
 use super::{Options, Source, SourceError};
 use crate::model::InputId;
@@ -21,7 +21,8 @@ pub(super) fn source(
         return Ok(Box::new(CaptureSource::new(id, name, kind, capture, options)));
     }
     if aws::looks_like(&input.head) {
-        return Ok(Box::new(aws::AwsFlowLog::new(id, name, input.reader, options)));
+        let kind = input.kind(aws::KIND);
+        return Ok(Box::new(AwsFlowLog::new(id, name, input.reader, options).of_kind(kind)));
     }
     Err(unrecognised(&input.head))
 }

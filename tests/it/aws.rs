@@ -4,12 +4,11 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use landfall::meter::MeterConfig;
 use landfall::model::{
     Batch, BiflowDirection, Caveat, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Skip, Timestamp,
 };
 use landfall::source::cloud::aws::{AwsFlowLog, looks_like};
-use landfall::source::{Options, Progress, Source};
+use landfall::source::{self, Options, Progress, Source, SourceError};
 use proptest::prelude::*;
 
 const HEADER: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end \
@@ -36,13 +35,9 @@ impl Read for Chunked {
     }
 }
 
-fn options() -> Options {
-    Options { meter: MeterConfig::default(), max_inflate: u64::MAX }
-}
-
 /// Reads to the end; whether that ended well, the records, and the coverage.
 fn read_all(reader: Box<dyn Read + Send>) -> (bool, Vec<FlowRecord>, InputCoverage) {
-    let mut log = AwsFlowLog::new(InputId(3), "log", reader, &options());
+    let mut log = AwsFlowLog::new(InputId(3), "log", reader, &Options::default());
     let mut batch = Batch::default();
     let ended_well = loop {
         match log.read(&mut batch) {
@@ -375,20 +370,21 @@ fn totals_saturate() {
 
 #[test]
 fn what_was_read_before_an_error_is_kept() {
-    let text = format!("{HEADER}\n{LINE}\n{LINE}");
-    let reader =
-        |then| Box::new(Chunked { octets: text.clone().into_bytes(), at: 0, chunk: usize::MAX, then: Some(then) });
-    let (ended_well, records, coverage) = read_all(reader(io::ErrorKind::UnexpectedEof));
+    let reader = |text: &str| {
+        let octets = text.as_bytes().to_vec();
+        Box::new(Chunked { octets, at: 0, chunk: usize::MAX, then: Some(io::ErrorKind::PermissionDenied) })
+    };
+    let (ended_well, records, coverage) = read_all(reader(&format!("{HEADER}\n{LINE}\n{LINE}")));
     assert!(!ended_well && !coverage.is_complete());
     assert_eq!(records.len(), 1, "the last line may be cut in the middle of a number");
     assert_eq!(coverage.truncated_at, Some((HEADER.len() + LINE.len() + 2) as u64));
-    let (_, records, coverage) = read_all(reader(io::ErrorKind::PermissionDenied));
-    assert_eq!((records.len(), coverage.truncated_at), (1, None));
-    assert!(coverage.error.is_some_and(|error| error.contains("reading failed")));
+    assert!(coverage.error.is_some_and(|error| error.starts_with("reading failed at octet")));
+    let (ended_well, records, coverage) = read_all(reader(&format!("{HEADER}\n{LINE}\n")));
+    assert_eq!((ended_well, records.len(), coverage.truncated_at), (false, 1, None));
 }
 
 #[test]
-fn a_gzip_member_that_is_cut_is_an_error() {
+fn compressed_logs_are_opened_by_content() {
     let mut text = format!("{HEADER}\n");
     for port in 0..20_000 {
         text.push_str(&LINE.replace("20641", &port.to_string()));
@@ -396,14 +392,27 @@ fn a_gzip_member_that_is_cut_is_an_error() {
     }
     let mut packed = Vec::new();
     flate2::read::GzEncoder::new(text.as_bytes(), flate2::Compression::fast()).read_to_end(&mut packed).unwrap();
-    let whole = flate2::read::MultiGzDecoder::new(io::Cursor::new(packed.clone()));
-    assert_eq!(read_all(Box::new(whole)).1.len(), 20_000);
-    packed.truncate(packed.len() / 2);
-    let (ended_well, records, coverage) =
-        read_all(Box::new(flate2::read::MultiGzDecoder::new(io::Cursor::new(packed))));
-    assert!(!ended_well && records.len() > 5000 && records.len() < 20_000, "{}", records.len());
-    assert!(coverage.truncated_at.is_some());
-    assert!(coverage.skipped.is_empty(), "{:?}", coverage.skipped);
+    let open = |octets: &[u8]| {
+        let reader = Box::new(io::Cursor::new(octets.to_vec()));
+        let mut source = source::open(InputId(0), "log", reader, &Options::default()).unwrap();
+        let mut batch = Batch::default();
+        let error = loop {
+            match source.read(&mut batch) {
+                Ok(Progress::End) => break None,
+                Ok(_) => {}
+                Err(error) => break Some(error),
+            }
+        };
+        (error, batch.records.len(), source.coverage())
+    };
+    let (error, records, coverage) = open(&packed);
+    assert!(error.is_none());
+    assert_eq!((records, coverage.kind.as_str()), (20_000, "aws-vpc-flow-logs in gzip"));
+    let (error, records, coverage) = open(&packed[..packed.len() / 2]);
+    assert!(matches!(error, Some(SourceError::Compressed { .. })), "{error:?}");
+    assert!(records > 5000 && records < 20_000, "{records}");
+    assert!(coverage.truncated_at.is_some() && coverage.error.is_some() && coverage.skipped.is_empty(), "{coverage:?}");
+    assert_eq!(open(text.as_bytes()).2.kind, "aws-vpc-flow-logs");
 }
 
 /// Text that is near to a log, so that chance reaches more than the first check.

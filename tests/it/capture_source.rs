@@ -81,9 +81,14 @@ fn kinds_name_the_wrapping() {
 fn text_is_told_by_its_content_too() {
     let line =
         "2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK\n";
-    for content in [line.as_bytes().to_vec(), gzip(line.as_bytes()), zstd(&gzip(line.as_bytes()))] {
+    let wrapped = [
+        (line.as_bytes().to_vec(), "aws-vpc-flow-logs"),
+        (gzip(line.as_bytes()), "aws-vpc-flow-logs in gzip"),
+        (zstd(&gzip(line.as_bytes())), "aws-vpc-flow-logs in gzip in zstd"),
+    ];
+    for (content, kind) in wrapped {
         let outcome = read(&content);
-        assert_eq!(outcome.coverage.kind, "aws-vpc-flow-logs");
+        assert_eq!(outcome.coverage.kind, kind);
         assert_eq!((outcome.records.len(), outcome.coverage.read.count), (1, 1));
     }
 }

@@ -18,4 +18,6 @@ mod policy;
 mod policy_laws;
 mod report;
 mod samples;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod watch;
 mod wire;

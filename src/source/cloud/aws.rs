@@ -18,7 +18,7 @@
 //! section 6, below 1024), that one is the responder's. Otherwise it is not known; `flow-direction` says only which way a
 //! packet crossed the interface.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use super::fields::{Fields, address, number};
 use super::layout::{Column, Layout, is_default_record, is_header};
@@ -30,7 +30,7 @@ use crate::model::{
 use crate::source::{Options, Progress, Source, SourceError};
 
 /// The name of the format in reports.
-const KIND: &str = "aws-vpc-flow-logs";
+pub const KIND: &str = "aws-vpc-flow-logs";
 
 /// How many of the first lines are looked at to tell the format: the first can be damaged.
 const FIRST_LINES: usize = 8;
@@ -90,6 +90,13 @@ impl AwsFlowLog {
         };
         Self { lines: Lines::new(reader), reading }
     }
+
+    /// Says what the format was wrapped in, for the coverage: `aws-vpc-flow-logs in gzip`.
+    #[must_use]
+    pub fn of_kind(mut self, kind: String) -> Self {
+        self.reading.coverage.kind = kind;
+        self
+    }
 }
 
 impl Source for AwsFlowLog {
@@ -98,13 +105,11 @@ impl Source for AwsFlowLog {
         match self.lines.read(|position, line| reading.line(position, line, batch)) {
             Ok(More::Perhaps) => Ok(Progress::More),
             Ok(More::No) => Ok(Progress::End),
-            Err(source) => {
-                let coverage = &mut self.reading.coverage;
-                coverage.error = Some(format!("reading failed at octet {}: {source}", self.lines.offset()));
-                if source.kind() == io::ErrorKind::UnexpectedEof {
-                    coverage.truncated_at = Some(self.lines.pending());
-                }
-                Err(SourceError::Io { offset: self.lines.offset(), source })
+            Err(error) => {
+                let error = SourceError::reading(self.lines.offset(), error);
+                self.reading.coverage.error = Some(error.in_words());
+                self.reading.coverage.truncated_at = self.lines.pending();
+                Err(error)
             }
         }
     }

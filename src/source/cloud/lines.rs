@@ -54,9 +54,10 @@ impl Lines {
         self.offset
     }
 
-    /// Where the line begins that was not yet given, because its end was not yet read.
-    pub(super) fn pending(&self) -> u64 {
-        self.stepping_over.unwrap_or(self.offset - self.held as u64)
+    /// Where the line begins of which a part was read and not its end.
+    pub(super) fn pending(&self) -> Option<u64> {
+        let held = (self.held > 0).then(|| self.offset - self.held as u64);
+        self.stepping_over.or(held)
     }
 
     /// Reads a block and gives every line that ends in it, with its number, from one. At the end of the input what is left

@@ -449,7 +449,9 @@ pub(super) fn hostile() -> Report {
             &mut policy.origin,
             &mut policy.default,
         ];
-        texts.into_iter().for_each(|text| *text = attack());
+        for text in texts {
+            *text = attack();
+        }
         policy.zones[0].name = attack();
         policy.zones[0].networks = vec![attack()];
         policy.parties[0].name = attack();

@@ -1,0 +1,179 @@
+//! `landfall watch`: judge what goes over interfaces while it goes.
+//!
+//! A finding is a line of JSON on standard output as soon as the first payload of its first flow is seen. The report, with
+//! everything that followed, is written at the end.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::ArgAction;
+
+use super::args::{GroundsArgs, OutputArgs};
+use super::{Exit, Stop, plan, tell};
+use crate::audit::{Audit, Auditor, Grounds};
+use crate::meter::{Early, MeterConfig};
+use crate::model::{Batch, Coverage, FindingKey, InputCoverage, Timestamp};
+use crate::run::live::{KIND, Watch};
+
+/// Judge what goes over interfaces.
+#[derive(Debug, clap::Args)]
+pub struct WatchArgs {
+    /// An interface; `any` is all of them
+    #[arg(short, long = "interface", value_name = "IFACE", required = true, action = ArgAction::Append)]
+    pub interfaces: Vec<String>,
+    /// Only what passes this filter, in the words of tcpdump (pcap-filter(7))
+    #[arg(short, long, value_name = "BPF")]
+    pub filter: Option<String>,
+    /// Stop after this long, such as 10s, 5m or 1h30m [default: when a signal comes]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub limit: Option<Duration>,
+    /// The most flows that are held at once on an interface; beyond it the flow that has been idle longest is cut
+    #[arg(long, value_name = "N", default_value_t = 4_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub max_flows: u32,
+    /// Seconds without a packet after which a flow has ended
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
+    pub idle_timeout: u32,
+    /// Seconds after which a flow that goes on is reported
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..))]
+    pub active_timeout: u32,
+    /// What to judge by.
+    #[command(flatten)]
+    pub grounds: GroundsArgs,
+    /// What to write.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+pub(super) fn run(args: &WatchArgs) -> Result<Exit, Stop> {
+    let stamp = plan::stamp(&args.output)?;
+    let grounds = plan::grounds(&args.grounds)?;
+    let config = MeterConfig {
+        idle_timeout: u64::from(args.idle_timeout) * Timestamp::SECOND,
+        active_timeout: u64::from(args.active_timeout) * Timestamp::SECOND,
+        flows_max: args.max_flows as usize,
+        early: Early::FirstPayload,
+        ..MeterConfig::default()
+    };
+    let failed = |error: crate::run::live::LiveError| Stop::Failed(error.to_string());
+    let watch = Watch::open(&args.interfaces, args.filter.as_deref(), config).map_err(failed)?;
+    let interfaces: Vec<_> = watch.interfaces().map(|(_, name)| name).collect();
+    tell(&format!("watching {}", interfaces.join(", ")));
+
+    let stop = watch.stop();
+    let mut judge = Judge::new(&grounds, &watch, io::stdout());
+    let mut result = Ok(());
+    let covered = watch.run(args.limit, |_, batch| {
+        if result.is_ok() {
+            result = judge.observe(batch);
+            // Nobody reads the findings any more.
+            stop.fetch_or(result.is_err(), Ordering::Relaxed);
+        }
+    });
+    result?;
+    let mut auditor = Auditor::new(&grounds);
+    for (id, coverage) in covered.map_err(failed)? {
+        if let Some(error) = &coverage.error {
+            tell(&format!("`{}`: {error}", coverage.name));
+        }
+        auditor.cover(id, coverage);
+    }
+    judge.add(auditor.finish());
+
+    let report = judge.whole.report(&grounds, stamp);
+    // Standard output is for findings where a policy can make some.
+    if args.output.output.is_some() || grounds.policy.is_none() {
+        plan::write(&args.output, &report)?;
+    }
+    Ok(plan::exit(report.outcome, judge.whole.coverage.is_complete(), &args.output.accept))
+}
+
+/// Judges batch after batch, and tells of each finding once, at its beginning.
+struct Judge<'a, W> {
+    grounds: &'a Grounds,
+    whole: Audit,
+    told: BTreeSet<FindingKey>,
+    /// The inputs by their names, which a report takes from the coverage.
+    inputs: Coverage,
+    out: W,
+}
+
+impl<'a, W: Write> Judge<'a, W> {
+    fn new(grounds: &'a Grounds, watch: &Watch, out: W) -> Self {
+        let inputs = watch.interfaces().map(|(id, name)| (id, InputCoverage::new(name, KIND))).collect();
+        let whole = Audit::of_nothing(grounds.basis());
+        Self { grounds, whole, told: BTreeSet::new(), inputs: Coverage { inputs }, out }
+    }
+
+    fn observe(&mut self, batch: &Batch) -> io::Result<()> {
+        let mut auditor = Auditor::new(self.grounds);
+        for record in &batch.records {
+            auditor.observe(record, record.name.and_then(|id| batch.name(id)));
+        }
+        let audit = auditor.finish();
+        let mut fresh = Audit::of_nothing(audit.basis.clone());
+        for (key, tally) in &audit.findings {
+            if self.told.insert(*key) {
+                fresh.findings.insert(*key, tally.clone());
+            }
+        }
+        self.add(audit);
+        if fresh.findings.is_empty() {
+            return Ok(());
+        }
+        fresh.coverage = self.inputs.clone();
+        for finding in fresh.report(self.grounds, None).findings {
+            serde_json::to_writer(&mut self.out, &finding)?;
+            self.out.write_all(b"\n")?;
+        }
+        self.out.flush()
+    }
+
+    fn add(&mut self, audit: Audit) {
+        let merged = self.whole.merge(audit);
+        debug_assert!(merged.is_ok(), "one grounds");
+    }
+}
+
+/// Hours, minutes and seconds, each at most once and from the largest: `90s`, `5m`, `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "not a duration, such as 10s, 5m or 1h30m".to_owned();
+    let (mut total, mut rest) = (0u64, text);
+    for (unit, secs) in [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)] {
+        let Some((number, after)) = rest.split_once(unit) else { continue };
+        if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err(wrong());
+        }
+        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(secs)).ok_or_else(wrong)?;
+        (total, rest) = (total.checked_add(part).ok_or_else(wrong)?, after);
+    }
+    if rest.is_empty() && total > 0 { Ok(Duration::from_secs(total)) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        for (text, secs) in [("10s", 10), ("5m", 300), ("1h30m", 5400), ("1d1s", 86_401), ("0m7s", 7)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(secs)), "{text}");
+        }
+        for text in [
+            "",
+            "10",
+            "s",
+            "-1s",
+            "1.5h",
+            "1m1h",
+            "1s1s",
+            "0s",
+            "10 s",
+            "99999999999999999999s",
+            "18446744073709551615m",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}
