@@ -145,7 +145,7 @@ impl Audit {
              no network tool can see."
                 .to_owned(),
         ];
-        let with_places = grounds.gazetteer.sources().iter().filter(|source| !source.kind.contains("asn")).count();
+        let with_places = grounds.gazetteer.sources().iter().filter(|source| source.kind.contains("country")).count();
         if with_places == 1 {
             limits.push(
                 "Locations rest on one database. One country database alone is wrong for some addresses, most often in small blocks of \

@@ -10,7 +10,6 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use crate::model::Axis;
 use super::document::{Expected, FlowText, TestText};
 use super::lower::{Uses, unknown};
 use super::networks::{is_private, parse_network};
@@ -18,7 +17,9 @@ use super::places::countries;
 use super::syntax::Sink;
 use super::{Judgement, Policy, Selector, service};
 use crate::diag::{Code, Diagnostic, quoted};
-use crate::model::{Addr, Asn, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, Timestamp, ZoneId};
+use crate::model::{
+    Addr, Asn, Axis, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, Timestamp, ZoneId,
+};
 
 /// A test of a policy, resolved.
 #[derive(Clone, Debug)]

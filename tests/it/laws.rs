@@ -86,7 +86,7 @@ fn grounds(policy: Option<&str>, local: Local) -> Grounds {
 }
 
 static JUDGED: LazyLock<Grounds> = LazyLock::new(|| grounds(Some(POLICY), Local::Zones));
-static INVENTORY: LazyLock<Grounds> = LazyLock::new(|| grounds(None, Local::private()));
+static INVENTORY: LazyLock<Grounds> = LazyLock::new(|| grounds(None, Local::private(&[])));
 
 fn addr(text: &str) -> Addr {
     Addr::from(text.parse::<std::net::IpAddr>().expect("an address"))
