@@ -12,6 +12,7 @@ mod corpus;
 mod fixtures;
 mod laws;
 mod layers;
+mod locate;
 mod meter;
 mod meter_twin;
 mod policy;
@@ -22,6 +23,3 @@ mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
 mod wire;
-//! Everything that is tested through the library's and the program's outer face, in one binary.
-
-mod locate;
