@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
@@ -243,5 +244,10 @@ fn finding_id(key: &FindingKey, rule: Option<&str>, zone: &str, to: &Endpoint) -
     for (name, value) in parts {
         hash.update(format!("{name}={value}\n"));
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let mut id = String::new();
+    for byte in hash.finalize().iter().take(6) {
+        // A string takes all that is written to it.
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
 }

@@ -54,13 +54,11 @@ fn policy(args: &GroundsArgs, host: &[IpNet]) -> Result<(Option<Policy>, Local),
         // Nobody is left to tell where standard error is closed.
         let _ = writeln!(anstream::stderr(), "{drawn}");
     }
-    match policy {
-        Some(policy) => Ok((Some(policy), local)),
-        None => {
-            tell(&format!("the policy of {origin} cannot be used"));
-            Err(())
-        }
+    if policy.is_none() {
+        tell(&format!("the policy of {origin} cannot be used"));
+        return Err(());
     }
+    Ok((policy, local))
 }
 
 fn gazetteer(paths: &[PathBuf]) -> Result<Gazetteer, String> {

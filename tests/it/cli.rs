@@ -177,7 +177,7 @@ fn an_unreadable_file_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let desk = Desk::new();
     let capture = desk.mixed();
-    std::fs::set_permissions(&capture, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&capture, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::File::open(&capture).is_ok() {
         println!("skipped: this user may read every file");
         return;

@@ -1,7 +1,5 @@
 //! Where an address is: `MaxMind`'s test databases against their sources, the embedded table, hostile files.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, and what a test skipped or compared")]
-
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod audit_corpus;
 mod aws;
 mod capture;
 mod capture_corpus;

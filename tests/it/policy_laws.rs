@@ -1,8 +1,6 @@
 //! The laws of policies: the compiled policy against a reference that takes one country at a time, and what must hold of
 //! any policy whatever.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::fmt::Write as _;
 
 use jiff::civil::{Date, date};
