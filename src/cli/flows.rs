@@ -95,7 +95,7 @@ impl<'a> Row<'a> {
             asn: operator,
             org: operator.and_then(|asn| grounds.gazetteer.organisation(asn)),
             party,
-            tunnel: None,
+            tunnel: record.tunnel.name(),
             input,
             position: record.provenance.position(),
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::model::{
     Addr, BiflowDirection, Caveat, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Protocol, Provenance,
-    Timestamp,
+    Timestamp, Tunnel,
 };
 use crate::wire::Packet;
 
@@ -104,6 +104,7 @@ pub(super) struct Flow {
     pub(super) key: Key,
     evidence: Evidence,
     marks: u8,
+    tunnel: Tunnel,
     pub(super) start: Timestamp,
     end: Timestamp,
     /// What the meter's clock read at the last packet.
@@ -133,6 +134,7 @@ impl Flow {
             key,
             evidence: Evidence::First,
             marks: 0,
+            tunnel: Tunnel::None,
             start: Timestamp(0),
             end: Timestamp(0),
             touched: 0,
@@ -161,6 +163,9 @@ impl Flow {
         counters.add(Counters { octets: packet.octets.into(), packets: 1, payload: packet.payload.into() });
         if packet.caveats.has(Caveat::FragmentWithoutPorts) {
             self.marks |= Self::FRAGMENTS;
+        }
+        if packet.tunnel != Tunnel::None {
+            self.tunnel = packet.tunnel;
         }
         if packet.tcp_flags & (SYN | FIN | RST) != 0 {
             self.tcp(packet.tcp_flags, side);
@@ -268,6 +273,7 @@ impl Flow {
         (record.forward, record.reverse) = (src.2, dst.2);
         record.end = self.end;
         record.end_reason = reason;
+        record.tunnel = self.tunnel;
         let portless = key.protocol.has_ports() && key.has_no_ports();
         record.direction = match self.evidence {
             Evidence::First if key.protocol == Protocol::TCP || portless => BiflowDirection::Arbitrary,

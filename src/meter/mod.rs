@@ -14,17 +14,22 @@
 //!   a new SYN ends it at once and begins another. Otherwise flows end when they are idle, are cut when they last too
 //!   long, and are cut when the table is full: one that waits after its end if there is one, else the one that has been
 //!   idle longest.
+//! - **Fragments.** Later ones are counted with the ports of their first where that came before them.
+//! - **Tunnels.** A packet inside a packet is counted in a flow of its own; the record of what is around it names the
+//!   tunnel ([`FlowRecord::tunnel`](crate::model::FlowRecord::tunnel)). A frame is used once, however many flows it is in.
 //! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
 mod flow;
+mod fragments;
 mod index;
 mod table;
 mod tally;
 
-use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Timestamp};
-use crate::wire::{self, LinkType, Packet};
+use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Skip, Timestamp};
+use crate::wire::{self, Dissected, Inside, LinkType, Packet, Unread};
 
 use flow::{Flow, Key, SYN, Side};
+use fragments::Fragments;
 use table::{List, Table};
 use tally::Tally;
 
@@ -96,6 +101,7 @@ pub struct Meter {
     table: Table,
     tally: Tally,
     clock: Clock,
+    fragments: Fragments,
     waiting: Vec<Waiting>,
     /// No flow is idle before the clock reads this.
     next_expiry: u64,
@@ -110,6 +116,7 @@ impl Meter {
             table: Table::new(config.hash_seed),
             tally: Tally::default(),
             clock: Clock::default(),
+            fragments: Fragments::new(config.hash_seed),
             waiting: Vec::with_capacity(WAITING),
             next_expiry: u64::MAX,
         }
@@ -122,18 +129,19 @@ impl Meter {
         self.tally.read(frame);
         let seen = self.clock.frame(frame.time, self.config.idle_timeout);
         match wire::dissect(frame.link, frame.octets, frame.original_length) {
-            Ok(mut packet) => {
+            Ok(mut found) => {
                 match seen {
                     Seen::InOrder => {}
-                    Seen::Earlier => packet.caveats.set(Caveat::ClockBackwards),
-                    Seen::WithoutTime => packet.caveats.set(Caveat::NoTime),
+                    Seen::Earlier => found.packet.caveats.set(Caveat::ClockBackwards),
+                    Seen::WithoutTime => found.packet.caveats.set(Caveat::NoTime),
                 }
-                self.tally.used(&packet, frame.number);
-                let (key, side) = Key::of(&packet);
-                let (hash, time, now) = (self.table.hash(&key), self.clock.last, self.clock.now);
-                self.waiting.push(Waiting { packet, key, side, hash, number: frame.number, time, now });
-                if self.waiting.len() == WAITING {
-                    self.count_waiting(batch);
+                if let Some(fragment) = found.packet.fragment {
+                    self.fragments.see(&mut found.packet, fragment, self.clock.now);
+                }
+                self.tally.used(&found.packet, frame.number);
+                self.wait(found.packet, frame.number, batch);
+                if !matches!(found.inside, Inside::Nothing) {
+                    self.look_inside(&found, frame.number, coverage, batch);
                 }
             }
             Err(unread) => self.tally.skip(unread, frame, coverage),
@@ -178,6 +186,47 @@ impl Meter {
     /// How many flows are held, beside those of packets that wait.
     pub fn flows(&self) -> usize {
         self.table.len()
+    }
+
+    /// Has a packet wait to be counted.
+    #[inline]
+    fn wait(&mut self, packet: Packet, number: u64, batch: &mut Batch) {
+        let (key, side) = Key::of(&packet);
+        let (hash, time, now) = (self.table.hash(&key), self.clock.last, self.clock.now);
+        self.waiting.push(Waiting { packet, key, side, hash, number, time, now });
+        if self.waiting.len() == WAITING {
+            self.count_waiting(batch);
+        }
+    }
+
+    /// Counts the packets in a tunnel's packet, from outside in.
+    #[cold]
+    fn look_inside(&mut self, outer: &Dissected<'_>, number: u64, coverage: &mut InputCoverage, batch: &mut Batch) {
+        let mut around = *outer;
+        loop {
+            let unread = match around.inside {
+                Inside::Nothing => return,
+                Inside::Unread => None,
+                Inside::Tunnelled(within) => match within.dissect() {
+                    Ok(mut found) => {
+                        if let Some(fragment) = found.packet.fragment {
+                            self.fragments.see(&mut found.packet, fragment, self.clock.now);
+                        }
+                        self.tally.inside(&found.packet, number);
+                        self.wait(found.packet, number, batch);
+                        around = found;
+                        continue;
+                    }
+                    Err(Unread { skip: Skip::NotIp, .. }) => return,
+                    Err(unread) => unread.note,
+                },
+            };
+            self.tally.caveat(Caveat::TunnelUnread, number, around.packet.octets.into());
+            if let Some(note) = unread {
+                self.tally.note(note, coverage);
+            }
+            return;
+        }
     }
 
     fn count_waiting(&mut self, batch: &mut Batch) {

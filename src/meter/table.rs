@@ -13,7 +13,7 @@ use super::flow::{Flow, Key};
 use super::index::Index;
 
 /// 2^64 divided by the golden ratio. A seed of zero would leave the hash without strength; small seeds are common.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(super) const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// No place.
 const NONE: u32 = u32::MAX;

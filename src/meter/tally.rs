@@ -64,6 +64,12 @@ impl Tally {
     #[inline]
     pub(super) fn used(&mut self, packet: &Packet, position: u64) {
         self.plain.used.add(packet.octets.into());
+        self.inside(packet, position);
+    }
+
+    /// A packet of a frame that is counted already.
+    #[inline]
+    pub(super) fn inside(&mut self, packet: &Packet, position: u64) {
         if !packet.caveats.is_empty() {
             for caveat in packet.caveats.iter() {
                 self.caveat(caveat, position, packet.octets.into());
@@ -77,10 +83,14 @@ impl Tally {
 
     pub(super) fn skip(&mut self, unread: Unread, frame: &Frame<'_>, coverage: &mut InputCoverage) {
         self.skipped[unread.skip as usize].add(frame.number, frame.original_length.into());
-        if let Some(note) = unread.note
-            && unread.note != self.note
-        {
-            self.note = unread.note;
+        if let Some(note) = unread.note {
+            self.note(note, coverage);
+        }
+    }
+
+    pub(super) fn note(&mut self, note: Note, coverage: &mut InputCoverage) {
+        if self.note != Some(note) {
+            self.note = Some(note);
             coverage.note(note.to_string());
         }
     }

@@ -102,6 +102,12 @@ reasons! {
         CutTransport = "cut-transport", "packets cut before their ports: counted in flows without ports";
         /// A fragment after the first.
         FragmentWithoutPorts = "fragment-without-ports", "later fragments: counted in flows without ports";
+        /// A fragment that says again what another has said, or something else.
+        OverlappingFragment = "overlapping-fragment", "fragments that repeat or overlap an earlier one";
+        /// A packet inside another.
+        Tunnelled = "tunnelled", "packets inside tunnels: counted in flows of their own, beside those of the tunnel";
+        /// A tunnel whose packets are not read.
+        TunnelUnread = "tunnel-unread", "packets of tunnels whose inside is encrypted or not read: the tunnel is judged, what is in it is not";
         /// The capture holds less than was on the wire. Octets come from the IP header and are whole.
         Snapped = "snapped", "packets captured in part: octets come from the IP header, names may be missing";
         /// The packet is shorter than its own header says.

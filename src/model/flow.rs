@@ -206,6 +206,102 @@ impl FlowFlags {
     }
 }
 
+/// One packet in so many was sampled (IE 34).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SamplingInterval([u8; 3]);
+
+impl SamplingInterval {
+    /// All were seen.
+    pub const ALL_SEEN: Self = Self([0, 0, 1]);
+    /// The largest interval that a record can say: the counters of hardware that samples have 24 bits.
+    pub const MAX: u32 = (1 << 24) - 1;
+
+    /// An interval; `None` for zero and for more than [`SamplingInterval::MAX`].
+    pub const fn new(interval: u32) -> Option<Self> {
+        let [high, a, b, c] = interval.to_be_bytes();
+        if high != 0 || interval == 0 { None } else { Some(Self([a, b, c])) }
+    }
+
+    /// The interval.
+    pub const fn get(self) -> u32 {
+        let Self([a, b, c]) = self;
+        u32::from_be_bytes([0, a, b, c])
+    }
+}
+
+/// What a flow is a tunnel of, where its packets carry others: what was inside is in records of its own, so that octets of
+/// both are never added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(u8)]
+pub enum Tunnel {
+    /// No tunnel, or none that is known.
+    #[default]
+    None,
+    /// IP in IP (RFC 2003, RFC 2473, RFC 4213).
+    IpInIp,
+    /// Generic routing encapsulation (RFC 2784), also in UDP (RFC 8086).
+    Gre,
+    /// Ethernet of a mirrored port in GRE.
+    Erspan,
+    /// Ethernet in IP (RFC 3378, RFC 8986).
+    EtherIp,
+    /// Layer two tunnelling (RFC 2661, RFC 3931).
+    L2tp,
+    /// VXLAN and its generic extension (RFC 7348).
+    Vxlan,
+    /// Geneve (RFC 8926).
+    Geneve,
+    /// User plane of mobile networks (3GPP TS 29.281).
+    GtpU,
+    /// IPv6 through NAT (RFC 4380).
+    Teredo,
+    /// AYIYA of SixXS.
+    Ayiya,
+    /// Wireless access points and their controller (RFC 5415).
+    Capwap,
+    /// MPLS in IP or UDP (RFC 4023, RFC 7510).
+    Mpls,
+    /// Locator/ID separation (RFC 9300).
+    Lisp,
+    /// Multicast on its way to a rendezvous point (RFC 7761 section 4.9.3).
+    Pim,
+    /// Compressed IP (RFC 3173).
+    IpComp,
+    /// IPsec with encryption (RFC 4303), also in UDP (RFC 3948).
+    Esp,
+    /// `WireGuard`.
+    WireGuard,
+    /// `OpenVPN`.
+    OpenVpn,
+}
+
+impl Tunnel {
+    /// The name in the output; `None` for [`Tunnel::None`].
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::None => return None,
+            Self::IpInIp => "ip-in-ip",
+            Self::Gre => "gre",
+            Self::Erspan => "erspan",
+            Self::EtherIp => "etherip",
+            Self::L2tp => "l2tp",
+            Self::Vxlan => "vxlan",
+            Self::Geneve => "geneve",
+            Self::GtpU => "gtp-u",
+            Self::Teredo => "teredo",
+            Self::Ayiya => "ayiya",
+            Self::Capwap => "capwap",
+            Self::Mpls => "mpls",
+            Self::Lisp => "lisp",
+            Self::Pim => "pim",
+            Self::IpComp => "ipcomp",
+            Self::Esp => "esp",
+            Self::WireGuard => "wireguard",
+            Self::OpenVpn => "openvpn",
+        })
+    }
+}
+
 /// A name in the [`Batch`] that carries the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameId(NonZeroU32);
@@ -256,8 +352,8 @@ pub struct FlowRecord {
     pub src_rtt_us: u32,
     /// Least round-trip time to the destination, in microseconds; zero where it was not measured.
     pub dst_rtt_us: u32,
-    /// One packet in this many was sampled; one where all were seen (IE 34).
-    pub sampling_interval: u32,
+    /// How many packets one that was seen stands for.
+    pub sampling_interval: SamplingInterval,
     /// The name by which the destination was asked for.
     pub name: Option<NameId>,
     /// Source port, zero where the protocol has none.
@@ -270,6 +366,8 @@ pub struct FlowRecord {
     pub direction: BiflowDirection,
     /// Why the record ended.
     pub end_reason: FlowEndReason,
+    /// What it is a tunnel of.
+    pub tunnel: Tunnel,
     /// What else is known.
     pub flags: FlowFlags,
 }
@@ -289,13 +387,14 @@ impl FlowRecord {
             provenance,
             src_rtt_us: 0,
             dst_rtt_us: 0,
-            sampling_interval: 1,
+            sampling_interval: SamplingInterval::ALL_SEEN,
             name: None,
             sport: 0,
             dport: 0,
             protocol,
             direction: BiflowDirection::Arbitrary,
             end_reason: FlowEndReason::IdleTimeout,
+            tunnel: Tunnel::None,
             flags: FlowFlags(0),
         }
     }

@@ -23,7 +23,7 @@ pub use finding::{
 };
 pub use flow::{
     Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
-    Protocol, Provenance, Uniflow,
+    Protocol, Provenance, SamplingInterval, Tunnel, Uniflow,
 };
 pub use location::{Authority, Claim, Location, SourceId, Standing};
 pub use party::Asn;

@@ -8,8 +8,9 @@ use etherparse::{
 
 use super::link::Version;
 use super::transport::{self, Segment};
-use super::{Caveats, Note, Packet, Unread};
-use crate::model::{Addr, Caveat, Protocol, Skip};
+use super::tunnel::{self, Carried};
+use super::{Caveats, Fragment, Note, Packet, Unread};
+use crate::model::{Addr, Caveat, Protocol, Skip, Tunnel};
 
 /// The most extension headers that are stepped over. RFC 8200 section 4.1 foresees seven.
 const MAX_EXTENSIONS: usize = 16;
@@ -22,12 +23,20 @@ const ETHERNET_PADDING: u32 = 60 - 14 - IPV6_HEADER;
 /// The option type of a jumbo payload and its length (RFC 2675 section 2).
 const JUMBO: [u8; 2] = [0xc2, 4];
 
+/// What a packet carries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Content<'a> {
+    /// What was captured of the transport payload.
+    pub(super) payload: &'a [u8],
+    pub(super) carried: Carried<'a>,
+}
+
 const CUT: Unread = Unread::new(Skip::CutHeader);
 const BAD: Unread = Unread::new(Skip::BadHeader);
 
 /// Reads an IP header and what follows. `on_wire` is what was left of the frame on the wire, with any padding.
 #[inline]
-pub(super) fn read(version: Version, octets: &[u8], on_wire: u32) -> Result<Packet, Unread> {
+pub(super) fn read(version: Version, octets: &[u8], on_wire: u32) -> Result<(Packet, Content<'_>), Unread> {
     let says = octets.first().ok_or(CUT)? >> 4;
     match (version, says) {
         (Version::Four | Version::Either, 4) => four(octets, on_wire),
@@ -37,7 +46,7 @@ pub(super) fn read(version: Version, octets: &[u8], on_wire: u32) -> Result<Pack
 }
 
 #[inline]
-fn four(octets: &[u8], on_wire: u32) -> Result<Packet, Unread> {
+fn four(octets: &[u8], on_wire: u32) -> Result<(Packet, Content<'_>), Unread> {
     let header = Ipv4HeaderSlice::from_slice(octets).map_err(|error| match error {
         Error4::Len(_) => CUT,
         Error4::Content(_) => BAD,
@@ -56,17 +65,24 @@ fn four(octets: &[u8], on_wire: u32) -> Result<Packet, Unread> {
         caveats.set(Caveat::ShortPacket);
     }
     let body = within(octets, header_length, payload);
-    let offset = header.fragments_offset().value();
     let mut chain = Chain::start(header.protocol(), body);
-    chain.later_fragment = offset > 0;
-    if chain.next == IpNumber::AUTHENTICATION_HEADER && !chain.later_fragment {
-        chain.walk();
+    if header.is_fragmenting_payload() {
+        chain.fragment = Some(Fragment {
+            id: header.identification().into(),
+            protocol: header.protocol().0,
+            offset: u32::from(header.fragments_offset().value()) * 8,
+            length: payload,
+            is_last: !header.more_fragments(),
+        });
+    }
+    if chain.next == IpNumber::AUTHENTICATION_HEADER && !chain.is_later_fragment() {
+        chain.walk(payload);
     }
     let addresses = (Addr::v4(header.source()), Addr::v4(header.destination()));
     Ok(packet(addresses, &chain, total, payload, caveats))
 }
 
-fn six(octets: &[u8], on_wire: u32) -> Result<Packet, Unread> {
+fn six(octets: &[u8], on_wire: u32) -> Result<(Packet, Content<'_>), Unread> {
     let header = Ipv6HeaderSlice::from_slice(octets).map_err(|error| match error {
         Error6::Len(_) => CUT,
         Error6::Content(_) => BAD,
@@ -87,16 +103,23 @@ fn six(octets: &[u8], on_wire: u32) -> Result<Packet, Unread> {
         caveats.set(Caveat::ShortPacket);
     }
     let mut chain = Chain::start(next, within(octets, IPV6_HEADER, payload));
-    chain.walk();
+    chain.walk(payload);
     let addresses = (Addr::v6(header.source()), Addr::v6(header.destination()));
     Ok(packet(addresses, &chain, payload.saturating_add(IPV6_HEADER), payload, caveats))
 }
 
 #[inline]
-fn packet((src, dst): (Addr, Addr), chain: &Chain<'_>, octets: u32, ip_payload: u32, mut caveats: Caveats) -> Packet {
+fn packet<'a>(
+    (src, dst): (Addr, Addr),
+    chain: &Chain<'a>,
+    octets: u32,
+    ip_payload: u32,
+    mut caveats: Caveats,
+) -> (Packet, Content<'a>) {
     let protocol = Protocol(chain.next.0);
     let left = ip_payload.saturating_sub(chain.stepped);
-    let segment = if chain.later_fragment {
+    let is_later = chain.is_later_fragment();
+    let segment = if is_later {
         if protocol.has_ports() {
             caveats.set(Caveat::FragmentWithoutPorts);
         }
@@ -107,7 +130,13 @@ fn packet((src, dst): (Addr, Addr), chain: &Chain<'_>, octets: u32, ip_payload: 
     if segment.cut || chain.cut {
         caveats.set(Caveat::CutTransport);
     }
-    Packet {
+    let payload = within(chain.rest, segment.header, segment.payload);
+    let (tunnel, carried) = if is_later || chain.cut {
+        (Tunnel::None, Carried::Nothing)
+    } else {
+        tunnel::find(protocol, (segment.sport, segment.dport), payload, segment.payload)
+    };
+    let packet = Packet {
         src,
         dst,
         protocol,
@@ -117,8 +146,11 @@ fn packet((src, dst): (Addr, Addr), chain: &Chain<'_>, octets: u32, ip_payload: 
         payload: segment.payload,
         tcp_flags: segment.tcp_flags,
         icmp_type: segment.icmp_type,
+        tunnel,
+        fragment: chain.fragment,
         caveats,
-    }
+    };
+    (packet, Content { payload, carried })
 }
 
 /// The captured part of `length` octets after the first `skip`.
@@ -167,20 +199,24 @@ struct Chain<'a> {
     rest: &'a [u8],
     /// Octets of the headers that were stepped over.
     stepped: u32,
-    later_fragment: bool,
+    fragment: Option<Fragment>,
     /// The walk ended at a header that was not captured, or at the bound.
     cut: bool,
 }
 
 impl<'a> Chain<'a> {
     fn start(next: IpNumber, rest: &'a [u8]) -> Self {
-        Self { next, rest, stepped: 0, later_fragment: false, cut: false }
+        Self { next, rest, stepped: 0, fragment: None, cut: false }
     }
 
-    /// Steps over extension headers. Where one cannot be read, it is itself taken for the protocol.
-    fn walk(&mut self) {
+    fn is_later_fragment(&self) -> bool {
+        self.fragment.is_some_and(|fragment| fragment.offset > 0)
+    }
+
+    /// Steps over extension headers in `length` octets. Where one cannot be read, it is itself taken for the protocol.
+    fn walk(&mut self, length: u32) {
         for _ in 0..MAX_EXTENSIONS {
-            match self.step().unwrap_or(Step::Cut) {
+            match self.step(length).unwrap_or(Step::Cut) {
                 Step::Over => {}
                 Step::Arrived => return,
                 Step::Cut => break,
@@ -190,7 +226,7 @@ impl<'a> Chain<'a> {
     }
 
     /// `None` where the header at hand was not captured.
-    fn step(&mut self) -> Option<Step> {
+    fn step(&mut self, payload: u32) -> Option<Step> {
         let (next, length) = match self.next {
             IpNumber::IPV6_HEADER_HOP_BY_HOP
             | IpNumber::IPV6_ROUTE_HEADER
@@ -213,14 +249,24 @@ impl<'a> Chain<'a> {
             }
             IpNumber::IPV6_FRAGMENTATION_HEADER => {
                 let header = Ipv6FragmentHeaderSlice::from_slice(self.rest).ok()?;
-                self.later_fragment = header.fragment_offset().value() > 0;
-                (header.next_header(), header.slice().len())
+                let length = header.slice().len();
+                // One that is all of its datagram is none (RFC 6946).
+                if header.is_fragmenting_payload() {
+                    self.fragment = Some(Fragment {
+                        id: header.identification(),
+                        protocol: 0,
+                        offset: u32::from(header.fragment_offset().value()) * 8,
+                        length: payload.saturating_sub(self.stepped + length as u32),
+                        is_last: !header.more_fragments(),
+                    });
+                }
+                (header.next_header(), length)
             }
             _ => return Some(Step::Arrived),
         };
         self.next = next;
         self.rest = self.rest.get(length..).unwrap_or_default();
         self.stepped += length as u32;
-        Some(if self.later_fragment { Step::Arrived } else { Step::Over })
+        Some(if self.is_later_fragment() { Step::Arrived } else { Step::Over })
     }
 }

@@ -2,20 +2,26 @@
 //!
 //! [`dissect`] reads what a flow meter needs of a frame and no more. Every length is a claim of a stranger: octets are
 //! counted as the IP header says, so that neither padding nor a snap length changes a total, and nothing is read beyond
-//! what was captured. Tunnels inside IP are flows of their own protocol here.
+//! what was captured. A tunnel is a packet of its own, and what is inside it another: [`Inside`] leads from one to the next.
 
 mod ip;
 mod link;
 mod link_type;
 mod shim;
 mod transport;
+mod tunnel;
 mod wireless;
 
 use std::fmt;
 
+use crate::model::{Addr, Caveat, Protocol, Skip, Tunnel};
+use link::Layer;
+use tunnel::Carried;
+
 pub use link_type::LinkType;
 
-use crate::model::{Addr, Caveat, Protocol, Skip};
+/// The most tunnels, one in another, that are looked into. Networks have two.
+const MAX_TUNNELS: u8 = 4;
 
 /// What a flow meter needs of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +45,74 @@ pub struct Packet {
     pub tcp_flags: u8,
     /// ICMP type where the protocol is ICMP or `ICMPv6` and the type was captured.
     pub icmp_type: Option<u8>,
+    /// What it is a tunnel of.
+    pub tunnel: Tunnel,
+    /// Which part of a datagram it is; `None` where it is whole.
+    pub fragment: Option<Fragment>,
     /// What limits the evidence.
     pub caveats: Caveats,
 }
 
+/// A part of a datagram (RFC 791 section 2.3, RFC 8200 section 4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// What the parts of a datagram have in common beside the addresses and, in IPv4, the protocol.
+    pub id: u32,
+    /// The protocol of the IPv4 header, which is part of what they have in common; zero in IPv6.
+    pub protocol: u8,
+    /// Where its data belongs in the datagram, in octets: a first fragment has zero.
+    pub offset: u32,
+    /// Octets of its data.
+    pub length: u32,
+    /// Whether it is the last.
+    pub is_last: bool,
+}
+
+/// The headers of a packet, and the way to what they carry.
+#[derive(Clone, Copy, Debug)]
+pub struct Dissected<'a> {
+    /// What a flow meter needs.
+    pub packet: Packet,
+    /// What was captured of the transport payload.
+    pub payload: &'a [u8],
+    /// What the packet carries, where it is a tunnel's.
+    pub inside: Inside<'a>,
+}
+
+/// What is inside a packet of a tunnel.
+#[derive(Clone, Copy, Debug)]
+pub enum Inside<'a> {
+    /// No packet, for all that is known: this is no tunnel, or signalling of one.
+    Nothing,
+    /// It is encrypted, or not read.
+    Unread,
+    /// A packet or a frame.
+    Tunnelled(Tunnelled<'a>),
+}
+
+/// A packet or a frame inside a tunnel.
+#[derive(Clone, Copy, Debug)]
+pub struct Tunnelled<'a> {
+    layer: Layer,
+    octets: &'a [u8],
+    on_wire: u32,
+    depth: u8,
+}
+
+impl<'a> Tunnelled<'a> {
+    /// Reads the headers. A frame of something other than IP is [`Skip::NotIp`].
+    pub fn dissect(&self) -> Result<Dissected<'a>, Unread> {
+        let mut found = read(self.layer, self.octets, self.on_wire, self.depth)?;
+        found.packet.caveats.set(Caveat::Tunnelled);
+        Ok(found)
+    }
+}
+
 /// A set of [`Caveat`]s: several can hold for one packet, and each is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Caveats(u16);
+pub struct Caveats(u32);
 
-const _: () = assert!(Caveat::ALL.len() <= 16, "caveats are bits of a word");
+const _: () = assert!(Caveat::ALL.len() <= 32, "caveats are bits of a word");
 
 impl Caveats {
     /// No limit.
@@ -55,12 +120,17 @@ impl Caveats {
 
     /// Adds `caveat`.
     pub const fn set(&mut self, caveat: Caveat) {
-        self.0 |= 1 << caveat as u16;
+        self.0 |= 1 << caveat as u32;
+    }
+
+    /// Takes `caveat` out.
+    pub const fn clear(&mut self, caveat: Caveat) {
+        self.0 &= !(1 << caveat as u32);
     }
 
     /// Whether `caveat` is in the set.
     pub const fn has(self, caveat: Caveat) -> bool {
-        self.0 >> caveat as u16 & 1 == 1
+        self.0 >> caveat as u32 & 1 == 1
     }
 
     /// Whether nothing limits the evidence.
@@ -141,22 +211,38 @@ impl fmt::Display for Note {
     }
 }
 
-/// Reads the headers of a frame. `octets` is what was captured, `original_length` what was on the wire; where a capture
-/// claims to hold more than was on the wire, the longer of the two is taken.
+/// Reads the outermost headers of a frame. `octets` is what was captured, `original_length` what was on the wire; where a
+/// capture claims to hold more than was on the wire, the longer of the two is taken.
 ///
 /// Each caveat that applies is in [`Packet::caveats`]. A frame that ends before its IP header does is
 /// [`Skip::CutHeader`], even where the addresses could be read: its length field may not be there.
 #[inline]
-pub fn dissect(link: LinkType, octets: &[u8], original_length: u32) -> Result<Packet, Unread> {
+pub fn dissect(link: LinkType, octets: &[u8], original_length: u32) -> Result<Dissected<'_>, Unread> {
     let captured = u32::try_from(octets.len()).unwrap_or(u32::MAX);
     if captured == 0 {
         return Err(Unread::new(if original_length == 0 { Skip::EmptyFrame } else { Skip::CutHeader }));
     }
-    let (version, rest) = link::strip(link::Layer::Link(link), octets)?;
-    let stripped = (octets.len() - rest.len()) as u32;
-    let mut packet = ip::read(version, rest, original_length.max(captured) - stripped)?;
+    let mut found = read(Layer::Link(link), octets, original_length.max(captured), 0)?;
     if captured < original_length {
-        packet.caveats.set(Caveat::Snapped);
+        found.packet.caveats.set(Caveat::Snapped);
     }
-    Ok(packet)
+    Ok(found)
+}
+
+/// Reads what `depth` tunnels are around.
+#[inline]
+fn read(layer: Layer, octets: &[u8], on_wire: u32, depth: u8) -> Result<Dissected<'_>, Unread> {
+    let (version, rest) = link::strip(layer, octets)?;
+    let stripped = (octets.len() - rest.len()) as u32;
+    let (packet, content) = ip::read(version, rest, on_wire.saturating_sub(stripped))?;
+    let inside = match content.carried {
+        Carried::Nothing => Inside::Nothing,
+        Carried::Layer(layer, octets) if depth < MAX_TUNNELS => {
+            let header = content.payload.len().saturating_sub(octets.len()) as u32;
+            let on_wire = packet.payload.saturating_sub(header);
+            Inside::Tunnelled(Tunnelled { layer, octets, on_wire, depth: depth + 1 })
+        }
+        Carried::Unread | Carried::Layer(..) => Inside::Unread,
+    };
+    Ok(Dissected { packet, payload: content.payload, inside })
 }

@@ -17,6 +17,8 @@ pub(super) struct Segment {
     pub(super) payload: u32,
     pub(super) tcp_flags: u8,
     pub(super) icmp_type: Option<u8>,
+    /// Octets of the header.
+    pub(super) header: u32,
     /// The protocol has ports, and they were not captured; or it is TCP, and the length of its header was not.
     pub(super) cut: bool,
 }
@@ -24,7 +26,7 @@ pub(super) struct Segment {
 impl Segment {
     /// Payload, and no header.
     pub(super) const fn data(payload: u32) -> Self {
-        Self { sport: 0, dport: 0, payload, tcp_flags: 0, icmp_type: None, cut: false }
+        Self { sport: 0, dport: 0, payload, tcp_flags: 0, icmp_type: None, header: 0, cut: false }
     }
 }
 
@@ -34,21 +36,24 @@ pub(super) fn read(protocol: Protocol, octets: &[u8], length: u32) -> Segment {
     match protocol {
         Protocol::TCP => tcp(octets, length),
         Protocol::UDP => udp(octets, length),
-        Protocol::SCTP => with_ports(octets, length.saturating_sub(SCTP_HEADER)),
-        Protocol::ICMP | Protocol::ICMPV6 => {
-            Segment { icmp_type: octets.first().copied(), ..Segment::data(length.saturating_sub(ICMP_HEADER)) }
-        }
+        Protocol::SCTP => with_ports(octets, SCTP_HEADER, length),
+        Protocol::ICMP | Protocol::ICMPV6 => Segment {
+            icmp_type: octets.first().copied(),
+            header: ICMP_HEADER,
+            ..Segment::data(length.saturating_sub(ICMP_HEADER))
+        },
         _ => Segment::data(length),
     }
 }
 
 #[inline]
-fn with_ports(octets: &[u8], payload: u32) -> Segment {
+fn with_ports(octets: &[u8], header: u32, length: u32) -> Segment {
+    let segment = Segment { header, ..Segment::data(length.saturating_sub(header)) };
     match octets.first_chunk::<4>() {
         Some(&[a, b, c, d]) => {
-            Segment { sport: u16::from_be_bytes([a, b]), dport: u16::from_be_bytes([c, d]), ..Segment::data(payload) }
+            Segment { sport: u16::from_be_bytes([a, b]), dport: u16::from_be_bytes([c, d]), ..segment }
         }
-        None => Segment { cut: true, ..Segment::data(payload) },
+        None => Segment { cut: true, ..segment },
     }
 }
 
@@ -56,10 +61,10 @@ fn with_ports(octets: &[u8], payload: u32) -> Segment {
 #[inline]
 fn tcp(octets: &[u8], length: u32) -> Segment {
     let Some(&[.., offset, flags]) = octets.first_chunk::<14>() else {
-        return Segment { cut: true, ..with_ports(octets, length.saturating_sub(TCP_HEADER)) };
+        return Segment { cut: true, ..with_ports(octets, TCP_HEADER, length) };
     };
     let header = (u32::from(offset >> 4) * 4).max(TCP_HEADER);
-    Segment { tcp_flags: flags, ..with_ports(octets, length.saturating_sub(header)) }
+    Segment { tcp_flags: flags, ..with_ports(octets, header, length) }
 }
 
 /// RFC 768. The length field bounds the payload where it is plausible: it is zero in jumbograms and offloaded segments, and
@@ -70,6 +75,5 @@ fn udp(octets: &[u8], length: u32) -> Segment {
         Some(&[.., high, low]) => u32::from(u16::from_be_bytes([high, low])),
         None => 0,
     };
-    let whole = if says < UDP_HEADER { length } else { says.min(length) };
-    with_ports(octets, whole.saturating_sub(UDP_HEADER))
+    with_ports(octets, UDP_HEADER, if says < UDP_HEADER { length } else { says.min(length) })
 }

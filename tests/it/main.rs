@@ -25,3 +25,4 @@ mod samples;
 mod watch;
 mod wire;
 mod wire_links;
+mod wire_tunnels;

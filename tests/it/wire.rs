@@ -1,7 +1,7 @@
 //! Dissection: lengths, ports and payload reckoned by hand from the RFCs.
 
-use landfall::model::{Addr, Caveat, Protocol, Skip};
-use landfall::wire::{Caveats, LinkType, Note, Packet, Unread, dissect};
+use landfall::model::{Addr, Caveat, Protocol, Skip, Tunnel};
+use landfall::wire::{self, Caveats, LinkType, Note, Packet, Unread};
 use proptest::prelude::*;
 
 const A: [u8; 4] = [192, 0, 2, 1];
@@ -42,6 +42,10 @@ fn udp(length: u16, payload: usize) -> Vec<u8> {
     join(&[&[0x14, 0xe9, 0, 53, l0, l1, 0, 0], &vec![0x5a; payload]])
 }
 
+fn dissect(link: LinkType, octets: &[u8], original_length: u32) -> Result<Packet, Unread> {
+    wire::dissect(link, octets, original_length).map(|found| found.packet)
+}
+
 fn read(link: LinkType, octets: &[u8]) -> Packet {
     dissect(link, octets, octets.len() as u32).unwrap()
 }
@@ -72,6 +76,8 @@ fn a_tcp_packet_is_read_whole() {
         payload: 100,
         tcp_flags: 0x18,
         icmp_type: None,
+        tunnel: Tunnel::None,
+        fragment: None,
         caveats: Caveats::NONE,
     };
     assert_eq!(packet, expected);

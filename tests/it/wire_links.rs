@@ -25,14 +25,14 @@ fn ethernet(ether_type: u16, rest: &[u8]) -> Vec<u8> {
 /// That what follows `head` is read.
 fn reads(link: u32, head: &[u8]) {
     let frame = [head, &IP].concat();
-    let packet = dissect(LinkType(link), &frame, frame.len() as u32).map_err(|unread| (link, unread)).unwrap();
+    let packet = dissect(LinkType(link), &frame, frame.len() as u32).map_err(|unread| (link, unread)).unwrap().packet;
     assert_eq!((packet.sport, packet.dport, packet.octets), (5353, 53, 28), "link type {link}: {head:02x?}");
     assert!(packet.caveats.is_empty(), "link type {link}: {:?}", packet.caveats);
 }
 
 fn reads6(link: u32, head: &[u8]) {
     let frame = [head, &ip6()].concat();
-    let packet = dissect(LinkType(link), &frame, frame.len() as u32).map_err(|unread| (link, unread)).unwrap();
+    let packet = dissect(LinkType(link), &frame, frame.len() as u32).map_err(|unread| (link, unread)).unwrap().packet;
     assert_eq!((packet.sport, packet.octets), (5353, 48), "link type {link}: {head:02x?}");
 }
 
