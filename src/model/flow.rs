@@ -255,7 +255,7 @@ pub enum Tunnel {
     GtpU,
     /// IPv6 through NAT (RFC 4380).
     Teredo,
-    /// AYIYA of SixXS.
+    /// IPv6 to anywhere in UDP (draft-massar-v6ops-ayiya).
     Ayiya,
     /// Wireless access points and their controller (RFC 5415).
     Capwap,
@@ -267,7 +267,7 @@ pub enum Tunnel {
     Pim,
     /// Compressed IP (RFC 3173).
     IpComp,
-    /// IPsec with encryption (RFC 4303), also in UDP (RFC 3948).
+    /// IP security with encryption (RFC 4303), also in UDP (RFC 3948).
     Esp,
     /// `WireGuard`.
     WireGuard,

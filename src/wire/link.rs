@@ -189,10 +189,11 @@ fn by_link(link: LinkType, octets: &[u8]) -> Next<'_> {
         }
         LinkType::NFLOG => nflog(octets),
         LinkType::PKTAP | LinkType::PKTAP_DARWIN => {
-            let (&[a, b, c, d, _, _, _, _, e, f, g, h], _) = head::<12>(octets)?;
-            let length = u32::from_le_bytes([a, b, c, d]) as usize;
+            let (&length, rest) = head::<4>(octets)?;
+            let (&link, _) = head::<4>(after(rest, 4)?)?;
             // The header itself ends after the link type at the soonest.
-            Ok((Layer::Link(LinkType(u32::from_le_bytes([e, f, g, h]))), after(octets, length.max(12))?))
+            let length = (u32::from_le_bytes(length) as usize).max(12);
+            Ok((Layer::Link(LinkType(u32::from_le_bytes(link))), after(octets, length)?))
         }
         // A header of the card that captured; with a preamble under the second number.
         LinkType::NETANALYZER => Ok((Layer::ETHERNET, after(octets, 4)?)),

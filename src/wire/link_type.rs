@@ -47,7 +47,7 @@ link_types! {
     FRAME_RELAY = 107;
     /// OpenBSD loopback: the address family in network byte order.
     LOOP = 108;
-    /// OpenBSD's view of IPsec after decryption.
+    /// OpenBSD's view of IP security after decryption.
     ENC = 109;
     /// Linux cooked capture.
     LINUX_SLL = 113;

@@ -92,18 +92,17 @@ pub(super) fn radiotap(octets: &[u8]) -> Next<'_> {
 /// The monitor header of Prism cards: a message number, a length, the rest of no use here. Some drivers write that of
 /// AVS under this number, which begins with a version.
 pub(super) fn prism(octets: &[u8]) -> Next<'_> {
-    let (&[a, b, c, _, e, f, g, h], _) = head::<8>(octets)?;
-    if [a, b, c] == [0x80, 0x21, 0x10] {
+    if octets.starts_with(&[0x80, 0x21, 0x10]) {
         return avs(octets);
     }
-    let length = [e, f, g, h];
+    let (&length, _) = head::<4>(after(octets, 4)?)?;
     let length = u32::from_le_bytes(length).min(u32::from_be_bytes(length)) as usize;
     Ok((Layer::Link(LinkType::IEEE802_11), after(octets, length.max(8))?))
 }
 
 /// The AVS capture header: a version and a length.
 pub(super) fn avs(octets: &[u8]) -> Next<'_> {
-    let (&[_, _, _, _, e, f, g, h], _) = head::<8>(octets)?;
-    let length = u32::from_be_bytes([e, f, g, h]) as usize;
+    let (&length, _) = head::<4>(after(octets, 4)?)?;
+    let length = u32::from_be_bytes(length) as usize;
     Ok((Layer::Link(LinkType::IEEE802_11), after(octets, length.max(8))?))
 }

@@ -1,7 +1,5 @@
 //! Link layers and the headers between Ethernet and IP, written by hand from their specifications.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
-
 use landfall::model::Skip;
 use landfall::wire::{LinkType, Note, dissect};
 
