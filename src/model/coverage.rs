@@ -100,8 +100,8 @@ reasons! {
     Caveat {
         /// Ports are unknown because the capture was cut.
         CutTransport = "cut-transport", "packets cut before their ports: counted in flows without ports";
-        /// A fragment after the first.
-        FragmentWithoutPorts = "fragment-without-ports", "later fragments: counted in flows without ports";
+        /// A fragment after the first, which was not seen before it.
+        FragmentWithoutPorts = "fragment-without-ports", "later fragments whose first was not seen before them: counted in flows without ports";
         /// A fragment that says again what another has said, or something else.
         OverlappingFragment = "overlapping-fragment", "fragments that repeat or overlap an earlier one";
         /// A packet inside another.

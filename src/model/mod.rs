@@ -13,6 +13,7 @@ mod location;
 mod party;
 mod report;
 mod time;
+mod tunnel;
 
 pub use addr::{Addr, Scope};
 pub use country::{Country, CountryError, CountrySet};
@@ -23,7 +24,7 @@ pub use finding::{
 };
 pub use flow::{
     Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
-    Protocol, Provenance, SamplingInterval, Tunnel, Uniflow,
+    Protocol, Provenance, SamplingInterval, Uniflow,
 };
 pub use location::{Authority, Claim, Location, SourceId, Standing};
 pub use party::Asn;
@@ -32,3 +33,4 @@ pub use report::{
     PolicySummary, Report, RuleSummary, SetSummary, Tool, Volume, ZoneSummary,
 };
 pub use time::Timestamp;
+pub use tunnel::Tunnel;

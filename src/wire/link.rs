@@ -39,8 +39,8 @@ pub(super) enum Layer {
     Nlpid,
     /// PPP, with or without address and control (RFC 1661, RFC 1662).
     Ppp,
-    /// IEEE 802.11 as CAPWAP carries it: the two octets of frame control may have changed places.
-    Capwap80211,
+    /// IEEE 802.11 as controllers of access points have it: the two octets of frame control may have changed places.
+    Controlled80211,
     /// An IP header.
     Ip(Version),
 }
@@ -94,7 +94,7 @@ fn walk(layer: Layer, octets: &[u8]) -> Result<(Version, &[u8]), Unread> {
             Layer::LogicalLink => logical_link(rest)?,
             Layer::Nlpid => nlpid(rest)?,
             Layer::Ppp => shim::ppp(rest)?,
-            Layer::Capwap80211 => wireless::capwap(rest)?,
+            Layer::Controlled80211 => wireless::controlled(rest)?,
         };
     }
     Err(Unread::noted(Skip::Encapsulated, Note::Nested))

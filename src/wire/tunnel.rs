@@ -78,7 +78,7 @@ fn by_port(port: u16, payload: &[u8]) -> Option<Found<'_>> {
     match port {
         1194 => open_vpn(payload),
         1701 => l2tp(payload),
-        2152 => gtp_u(payload),
+        2152 | 3386 => gtp_u(payload),
         3544 => teredo(payload),
         4341 => Some((Tunnel::Lisp, Carried::Layer(ip_at(payload.get(8..)?)?, payload.get(8..)?))),
         4500 => esp_in_udp(payload),
@@ -147,6 +147,8 @@ fn gre(octets: &[u8]) -> Option<Found<'_>> {
             Some(layer) => content(layer, rest),
             None => content(ip_at(rest.get(4..)?)?, rest.get(4..)?),
         },
+        // Aruba's access points and their controllers, a number for each radio and queue.
+        0x8200..=0x8370 if kind & 0x0f == 0 => content(Layer::Controlled80211, rest),
         _ => content(Layer::Type(kind), rest),
     }
 }
@@ -202,14 +204,19 @@ fn geneve(octets: &[u8]) -> Option<Found<'_>> {
     Some((Tunnel::Geneve, carried))
 }
 
-/// 3GPP TS 29.281 section 5.1: user data are messages of type 255; the rest is signalling.
+/// 3GPP TS 29.281 section 5.1: user data are messages of type 255; the rest is signalling. The first version (3GPP TS 09.60)
+/// has a header of twenty octets and nothing more.
 fn gtp_u(octets: &[u8]) -> Option<Found<'_>> {
     let (&[flags, kind, ..], _) = octets.split_first_chunk::<8>()?;
-    if flags & 0xf0 != 0x30 || kind != 255 {
+    let mut length = match flags & 0xf0 {
+        0x10 => 20,
+        0x30 => 8,
+        _ => return None,
+    };
+    if kind != 255 {
         return None;
     }
-    let mut length = 8;
-    if flags & 0x07 != 0 {
+    if length == 8 && flags & 0x07 != 0 {
         length = 12;
         let mut next = *octets.get(11)?;
         // Extension headers say their length in words of four octets, and in their last octet what is next.
@@ -264,7 +271,7 @@ fn capwap(octets: &[u8]) -> Option<Found<'_>> {
     let carried = match medium {
         _ if is_keep_alive => Carried::Nothing,
         _ if is_part && !is_first => Carried::Unread,
-        1 if is_native => Carried::Layer(Layer::Capwap80211, rest),
+        1 if is_native => Carried::Layer(Layer::Controlled80211, rest),
         _ if is_native => Carried::Unread,
         _ => Carried::Layer(Layer::ETHERNET, rest),
     };

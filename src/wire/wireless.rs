@@ -34,7 +34,7 @@ pub(super) fn frame(octets: &[u8]) -> Next<'_> {
 /// RFC 5416 carries frames of 802.11 as they are; Cisco's access points write the octets of frame control the other way
 /// round. Nothing but data between the distribution system and a station goes through the tunnel, so that one of the two
 /// orders makes no sense.
-pub(super) fn capwap(octets: &[u8]) -> Next<'_> {
+pub(super) fn controlled(octets: &[u8]) -> Next<'_> {
     let &[first, second, ..] = octets else { return Err(CUT) };
     let (first, second) = if first & KIND == DATA { (first, second) } else { (second, first) };
     data(first, second, octets, Padding::None)

@@ -94,6 +94,8 @@ fn tunnels_are_named_and_looked_into() {
         (Tunnel::GtpU, over_udp(2152, &[0x30, 255, 0, 33, 0, 0, 0, 1], &ip)),
         // A sequence number, then an extension of one word.
         (Tunnel::GtpU, over_udp(2152, &[0x36, 255, 0, 41, 0, 0, 0, 1, 0, 1, 0, 0x85, 1, 0, 9, 0], &ip)),
+        (Tunnel::GtpU, over_udp(3386, &[&[0x1e, 255, 0, 33][..], &[0; 16]].concat(), &ip)),
+        (Tunnel::Gre, over_ip(47, &[0, 0, 0x82, 0x10], &wireless)),
         (Tunnel::L2tp, over_udp(1701, &[0x00, 2, 0, 1, 0, 1], &ppp)),
         (Tunnel::L2tp, over_udp(1701, &[0x4a, 2, 0, 59, 0, 1, 0, 1, 0, 1, 0, 1, 0, 2, 0, 0], &ppp)),
         (Tunnel::Lisp, over_udp(4341, &[0x80, 0, 0, 0, 0, 0, 0, 0], &ip)),
