@@ -148,7 +148,7 @@ fn gre(octets: &[u8]) -> Option<Found<'_>> {
             None => content(ip_at(rest.get(4..)?)?, rest.get(4..)?),
         },
         // Aruba's access points and their controllers, a number for each radio and queue.
-        0x8200..=0x8370 if kind & 0x0f == 0 => content(Layer::Controlled80211, rest),
+        0x8200..=0x8370 if kind.is_multiple_of(16) => content(Layer::Controlled80211, rest),
         _ => content(Layer::Type(kind), rest),
     }
 }
