@@ -22,3 +22,6 @@ mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
 mod wire;
+//! Everything that is tested through the library's and the program's outer face, in one binary.
+
+mod locate;

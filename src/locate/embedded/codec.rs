@@ -169,7 +169,19 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     fn number(&mut self) -> Result<u128, CodecError> {
+        // Most numbers have one octet.
+        match self.rest {
+            [octet @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u128::from(*octet))
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u128, CodecError> {
         let (mut number, mut shift) = (0_u128, 0);
         loop {
             let (octet, rest) = self.rest.split_first().ok_or(CodecError::Short)?;
