@@ -73,7 +73,7 @@ pub fn run() -> ExitCode {
         Command::Flows(args) => flows::run(&args),
         #[cfg(feature = "live")]
         Command::Watch(args) => watch::run(&args),
-        Command::Policy(command) => return policy::run(command, jiff::Zoned::now().date()),
+        Command::Policy(command) => return policy::run(&command, jiff::Zoned::now().date()),
     };
     match result {
         Ok(exit) | Err(Stop::Told(exit)) => exit.into(),

@@ -125,11 +125,22 @@ impl Border {
             return;
         }
         judgement.decision = judgement.decision.max(decision);
-        let forbids = self.forbids.iter().filter(|(_, places)| places.intersects(possible));
-        judgement.reasons.extend(forbids.map(|(rule, _)| (axis, Reason::Rule(*rule), decision)));
-        if self.by_default.intersects(possible) {
-            judgement.reasons.push((axis, Reason::Default, decision));
+        // A reason forbids where it covers every place on its own; else, on its own, it could not decide.
+        let alone = |places: &CountrySet| Decision::over(possible, places);
+        let forbids = self.forbids.iter().map(|(rule, places)| (Reason::Rule(*rule), alone(places)));
+        let default = (Reason::Default, alone(&self.by_default));
+        let reasons = forbids.chain([default]).filter(|(_, alone)| *alone > Decision::Permit);
+        let mut reasons: Vec<(Axis, Reason, Decision)> = reasons.map(|(reason, alone)| (axis, reason, alone)).collect();
+        if decision == Decision::Forbid && reasons.iter().all(|(.., alone)| *alone < Decision::Forbid) {
+            // Only together do they cover every place: the default completes what rules began, else the rules share it.
+            let completed = reasons.iter().any(|(_, reason, _)| *reason == Reason::Default);
+            for (_, reason, alone) in &mut reasons {
+                if !completed || *reason == Reason::Default {
+                    *alone = decision;
+                }
+            }
         }
+        judgement.reasons.extend(reasons);
     }
 }
 
@@ -199,13 +210,18 @@ fn either(one: &Judgement, other: &Judgement) -> Judgement {
         }
     }
     let of_axis = |axis: Axis| axes.iter().find(|(known, _)| *known == axis).map_or(decision, |(_, on_axis)| *on_axis);
-    let reasons = one.reasons.iter().chain(&other.reasons).map(|(axis, reason, _)| (*axis, *reason, of_axis(*axis)));
+    let both = one.reasons.iter().chain(&other.reasons);
+    let mut reasons: Vec<(Axis, Reason, Decision)> =
+        both.map(|(axis, reason, alone)| (*axis, *reason, (*alone).min(of_axis(*axis)))).collect();
+    // The same reason can be graver in one of them.
+    reasons.sort_unstable_by_key(|(axis, reason, alone)| (*axis, *reason, std::cmp::Reverse(*alone)));
+    reasons.dedup_by_key(|(axis, reason, _)| (*axis, *reason));
     let permitted_by = if decision == Decision::Permit {
         one.permitted_by.iter().chain(&other.permitted_by).copied().collect::<BTreeSet<RuleId>>()
     } else {
         BTreeSet::new()
     };
-    Judgement { decision, reasons: reasons.collect(), permitted_by: permitted_by.into_iter().collect() }
+    Judgement { decision, reasons, permitted_by: permitted_by.into_iter().collect() }
 }
 
 impl World {

@@ -1,7 +1,5 @@
 //! Where an address is: `MaxMind`'s test databases against their sources, the embedded table, hostile files.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, and what a test skipped or compared")]
-
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -412,7 +410,8 @@ fn embedded_files_are_those_of_their_vintage() {
     for (name, origin) in [("country.bin", &vintage.country), ("asn.bin", &vintage.asn)] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/locate/embedded").join(name);
         let packed = std::fs::read(path).unwrap();
-        let digest: String = Sha256::digest(&packed).iter().map(|octet| format!("{octet:02x}")).collect();
+        let digest: String =
+            Sha256::digest(&packed).iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"));
         assert_eq!(digest, origin.packed, "{name}");
         assert!(packed.len() < 3_000_000, "{name}");
         assert!(origin.date.parse::<jiff::civil::Date>().is_ok() && origin.inputs.values().all(|hex| hex.len() == 64));
@@ -452,7 +451,7 @@ fn databases_are_found_where_tools_put_them() {
     assert!(discover(&[]).is_empty());
 }
 
-fn numbers(v4: Vec<(u32, u16, u32)>, v6: Vec<(u128, u32, u32)>) -> Numbers {
+fn numbers(v4: &[(u32, u16, u32)], v6: &[(u128, u32, u32)]) -> Numbers {
     let mut starts: BTreeMap<u32, u32> = v4.iter().map(|(start, low, value)| (start << (low % 32), *value)).collect();
     starts.insert(0, 0);
     let mut wide: BTreeMap<u128, u32> = v6.iter().map(|(start, low, value)| (start << (low % 128), *value)).collect();
@@ -485,7 +484,7 @@ proptest! {
         v6 in prop::collection::vec((any::<u128>(), any::<u32>(), any::<u32>()), 0..50),
         damage in (any::<prop::sample::Index>(), any::<u8>()),
     ) {
-        let table = numbers(v4, v6);
+        let table = numbers(&v4, &v6);
         let mut packed = encode(&table).unwrap();
         prop_assert_eq!(&decode(&packed).unwrap(), &table);
         prop_assert_eq!(&encode(&table).unwrap(), &packed);

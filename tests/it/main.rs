@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod audit_corpus;
 mod aws;
 mod capture;
 mod capture_corpus;
@@ -12,6 +13,7 @@ mod corpus;
 mod fixtures;
 mod laws;
 mod layers;
+mod locate;
 mod meter;
 mod meter_twin;
 mod policy;

@@ -1,7 +1,5 @@
 //! The meter against a naive twin that keeps every packet and reads them all again, and its laws on random packets.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
-
 use landfall::meter::{Early, Frame, Meter, MeterConfig};
 use landfall::model::BiflowDirection::{Arbitrary, Initiator};
 use landfall::model::FlowEndReason::{ActiveTimeout, EndOfFlow, ForcedEnd, IdleTimeout, LackOfResources};

@@ -1,7 +1,5 @@
 //! Policies: what they mean, what the library says, and what flags make.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 

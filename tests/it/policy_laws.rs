@@ -1,8 +1,6 @@
 //! The laws of policies: the compiled policy against a reference that takes one country at a time, and what must hold of
 //! any policy whatever.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::fmt::Write as _;
 
 use jiff::civil::{Date, date};
@@ -152,18 +150,33 @@ impl RefPolicy {
                 let rule = &self.rules[index];
                 !rule.permit && rule.control == on_control && rule.fits(flow, flow.opener) && rule.names(code, flow.day)
             };
-            for index in 0..self.rules.len() {
-                if possible.iter().any(|country| forbids(index, country.code())) {
-                    reasons.push((axis, format!("r{index}"), decision));
+            // What each reason covers of the possible places, one country at a time.
+            let covers = |covered: &dyn Fn(&str) -> bool| {
+                let each: Vec<bool> = possible.iter().map(|country| covered(country.code())).collect();
+                match (each.contains(&true), each.contains(&false)) {
+                    (false, _) => Decision::Permit,
+                    (true, true) => Decision::Indeterminate,
+                    (true, false) => Decision::Forbid,
                 }
-            }
-            let by_default = possible.iter().map(Country::code).any(|code| {
+            };
+            let by_default = |code: &str| {
                 self.forbids(flow, flow.opener, on_control, code)
                     && !(0..self.rules.len()).any(|index| forbids(index, code))
-            });
-            if by_default {
-                reasons.push((axis, "default".to_owned(), decision));
+            };
+            let mut here: Vec<(String, Decision)> = (0..self.rules.len())
+                .map(|index| (format!("r{index}"), covers(&|code| forbids(index, code))))
+                .collect();
+            here.push(("default".to_owned(), covers(&by_default)));
+            here.retain(|(_, alone)| *alone != Decision::Permit);
+            if decision == Decision::Forbid && !here.iter().any(|(_, alone)| *alone == Decision::Forbid) {
+                let completed = here.iter().any(|(name, _)| name == "default");
+                for (name, alone) in &mut here {
+                    if !completed || name == "default" {
+                        *alone = Decision::Forbid;
+                    }
+                }
             }
+            reasons.extend(here.into_iter().map(|(name, alone)| (axis, name, alone)));
         }
         reasons
     }

@@ -171,14 +171,17 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     #[inline]
     fn number(&mut self) -> Result<u128, CodecError> {
-        // Most numbers have one octet.
-        match self.rest {
-            [octet @ 0..0x80, rest @ ..] => {
-                self.rest = rest;
-                Ok(u128::from(*octet))
+        // Nearly all numbers have up to three octets.
+        let (number, rest) = match self.rest {
+            [a @ 0..0x80, rest @ ..] => (u32::from(*a), rest),
+            [a, b @ 0..0x80, rest @ ..] => (u32::from(a & 0x7f) | u32::from(*b) << 7, rest),
+            [a, b, c @ 0..0x80, rest @ ..] => {
+                (u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(*c) << 14, rest)
             }
-            _ => self.long_number(),
-        }
+            _ => return self.long_number(),
+        };
+        self.rest = rest;
+        Ok(u128::from(number))
     }
 
     fn long_number(&mut self) -> Result<u128, CodecError> {
