@@ -10,6 +10,7 @@ mod capture_file;
 mod capture_source;
 mod cli;
 mod corpus;
+mod feeds;
 mod fixtures;
 mod laws;
 mod layers;
@@ -24,6 +25,3 @@ mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
 mod wire;
-//! Everything that is tested through the library's and the program's outer face, in one binary.
-
-mod locate;
