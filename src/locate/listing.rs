@@ -43,17 +43,17 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    fn sentence(self) -> &'static str {
+    fn rows(self) -> &'static str {
         match self {
-            Self::Bad => "could not be read and say nothing",
-            Self::NotGlobal => "name networks that are private or reserved, or contain such, and say nothing",
-            Self::UnknownRegion => "name a region that is not in the table and have no place",
+            Self::Bad => "rows that cannot be read and say nothing",
+            Self::NotGlobal => "networks that are private or reserved, or contain such, and say nothing",
+            Self::UnknownRegion => "rows with a region that is not in the table, which have no place",
             Self::NewRegion => {
-                "name a region that is not in the table and count as indicative for the country of the region above"
+                "rows with a region that is newer than the table, which count as indicative for the region above"
             }
-            Self::OwnCode => "say CN of Hong Kong, Macao or Taiwan and were taken by the code of that place",
-            Self::Expired => "have expired and say nothing",
-            Self::Endless => "never expire",
+            Self::OwnCode => "rows that say CN of Hong Kong, Macao or Taiwan, which were taken by their own codes",
+            Self::Expired => "overrides that have expired and say nothing",
+            Self::Endless => "overrides that never expire",
         }
     }
 }
@@ -136,7 +136,7 @@ impl Listing {
     /// What should be known of the rows that were not used as they stand.
     fn notes(&self) -> Vec<String> {
         let note = |(refusal, (count, first)): (&Refusal, &(u64, String))| {
-            format!("{count} rows {}, the first: `{first}`", refusal.sentence())
+            format!("{}: {count}, the first `{first}`", refusal.rows())
         };
         self.refused.iter().map(note).collect()
     }

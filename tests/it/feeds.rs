@@ -100,11 +100,11 @@ fn aws_is_located_by_border_group() {
     assert_eq!(
         survey.notes,
         [
-            "1 rows could not be read and say nothing, the first: `fish`",
-            "1 rows name networks that are private or reserved, or contain such, and say nothing, the first: `10.0.0.0/8`",
-            "1 rows name a region that is not in the table and have no place, the first: `aws:xx-north-9`",
-            "1 rows name a region that is not in the table and count as indicative for the country of the region above, \
-             the first: `aws:eu-central-1-new-1`",
+            "rows that cannot be read and say nothing: 1, the first `fish`",
+            "networks that are private or reserved, or contain such, and say nothing: 1, the first `10.0.0.0/8`",
+            "rows with a region that is not in the table, which have no place: 1, the first `aws:xx-north-9`",
+            "rows with a region that is newer than the table, which count as indicative for the region above: 1, \
+             the first `aws:eu-central-1-new-1`",
         ]
     );
 }
@@ -180,10 +180,10 @@ fn geofeeds_are_read_as_rfc_8805_says() {
     assert_eq!(
         survey.notes,
         [
-            "3 rows could not be read and say nothing, the first: `line 7: nonsense`",
-            "2 rows name networks that are private or reserved, or contain such, and say nothing, the first: `10.0.0.0/8`",
-            "3 rows say CN of Hong Kong, Macao or Taiwan and were taken by the code of that place, \
-             the first: `line 11: \"82.102.20.0/24\",\"CN\",\"\",\"Hong Kong\",`",
+            "rows that cannot be read and say nothing: 3, the first `line 7: nonsense`",
+            "networks that are private or reserved, or contain such, and say nothing: 2, the first `10.0.0.0/8`",
+            "rows that say CN of Hong Kong, Macao or Taiwan, which were taken by their own codes: 3, \
+             the first `line 11: \"82.102.20.0/24\",\"CN\",\"\",\"Hong Kong\",`",
         ]
     );
 }
@@ -274,7 +274,7 @@ fn hostile_feeds_are_refused_with_the_place() {
     assert!(open("{\"cats\": []}").to_string().contains("has the keys of no feed"));
     assert!(open(&"{\"a\":".repeat(100_000)).to_string().contains("line 1, column"));
     assert!(open("{\"prefixes\": []}").to_string().contains("no row of it can be used"));
-    assert!(open("1.2.3.4,DEU,,,\n").to_string().contains("the first: `line 1: 1.2.3.4,DEU,,,`"));
+    assert!(open("1.2.3.4,DEU,,,\n").to_string().contains("the first `line 1: 1.2.3.4,DEU,,,`"));
     let many = format!("{{\"createDate\": \"\", \"prefixes\": [{}{{}}]}}", "{},".repeat(1 << 20));
     assert!(open(&many).to_string().contains("more than 1048576 rows"));
     assert!(matches!(open(&format!("{{{}", " ".repeat(49 << 20))), LocateError::TooLarge { .. }));
@@ -455,4 +455,82 @@ fn every_other_file_of_the_corpus_is_read_or_refused() {
     let Some(feed) = corpus("geofeed/linode.2025-07-24.txt") else { return };
     let feed = survey(&feed, None).unwrap();
     assert_eq!((feed.source.kind.as_str(), feed.source.as_of.as_deref()), ("geofeed", Some("2025-07-24")));
+}
+
+/// Runs the program: exit code, standard output, standard error.
+fn run(args: &[&str], input: &str) -> (i32, String, String) {
+    let output = assert_cmd::Command::cargo_bin("landfall").unwrap().args(args).write_stdin(input).output().unwrap();
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn locate_prints_claims_and_what_the_answer_rests_on() {
+    let desk = Desk::new();
+    let feed = desk.put("ranges.json", AWS);
+    let feed = feed.to_str().unwrap();
+    let (code, out, err) = run(&["locate", "--db", feed, "--json", "83.119.140.1", "10.0.0.1"], "");
+    assert_eq!((code, err.as_str()), (0, ""));
+    let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let keys: Vec<&str> = rows[0].as_object().unwrap().keys().map(String::as_str).collect();
+    for key in ["addr", "places", "standing", "claims", "asn", "org"] {
+        assert!(keys.contains(&key), "{keys:?}");
+    }
+    assert_eq!((&rows[0]["places"], &rows[0]["standing"]), (&serde_json::json!(["TR"]), &Value::from("agreed")));
+    let claim = serde_json::json!({
+        "source": "ranges", "network": "83.119.128.0/18", "places": ["TR"], "authority": "provider",
+        "as_of": "2026-08-22", "region": "aws:eu-central-1-ist-1",
+    });
+    assert_eq!(rows[0]["claims"][0], claim);
+    // Without the feed the database speaks; without the database nothing changes.
+    let rests = rows[0]["rests_on"].as_array().unwrap();
+    assert!(rests.len() <= 1 && rests.iter().all(|rest| rest["source"] == "ranges"), "{rests:?}");
+    assert_eq!((&rows[1]["places"], &rows[1]["standing"]), (&Value::from("*"), &Value::from("unknown")));
+
+    let (code, out, err) = run(&["locate", "--db", feed], "# ours\n83.119.193.7\nfish\n");
+    assert_eq!(code, 2);
+    assert_eq!(err, "landfall: `fish` is not an address\n");
+    assert!(out.starts_with("83.119.193.7  anywhere: announced from many sites\n"), "{out}");
+    assert!(out.contains("ranges: many sites for 83.119.193.0/24 (provider, 2026-08-22, region aws:GLOBAL)"), "{out}");
+}
+
+#[test]
+fn locate_says_what_a_policy_decides() {
+    let desk = Desk::new();
+    let feed = desk.put("ranges.json", AWS);
+    let policy = desk.put(
+        "policy.toml",
+        "[policy]\nid = \"p\"\ndefault = \"forbid\"\n[zone.office]\nnetworks = [\"10.0.0.0/8\"]\n\
+         [[rule]]\nid = \"home\"\neffect = \"permit\"\nfrom = [\"office\"]\nto = [\"DE\"]\nbasis = [\"home\"]\n",
+    );
+    let args = ["locate", "--db", feed.to_str().unwrap(), "-p", policy.to_str().unwrap(), "--json"];
+    let (code, out, err) = run(&args, "83.118.0.1\n83.119.140.1\n");
+    assert_eq!(code, 0, "{err}");
+    let decisions: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["decision"]["decision"].clone()).collect();
+    assert_eq!(decisions, ["permit", "forbid"]);
+    let (code, _, err) = run(&[&args[..], &["--zone", "cellar", "1.1.1.1"]].concat(), "");
+    assert_eq!((code, err.as_str()), (2, "landfall: the policy has no zone `cellar`; it has `office`\n"));
+}
+
+#[test]
+fn location_data_is_listed_and_checked() {
+    let desk = Desk::new();
+    let feed = desk.put("ranges.json", AWS);
+    let feed = feed.to_str().unwrap();
+    let (code, out, _) = run(&["db", "list", "--db", feed, "--today", "2026-11-22", "--json"], "");
+    assert_eq!(code, 0);
+    let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // The feed, and the embedded tables beside it. From 22 August to 22 November it is 92 days.
+    assert_eq!((rows.len(), &rows[0]["name"], &rows[0]["age"]), (3, &Value::from("ranges"), &Value::from(92)));
+    assert_eq!(rows[1]["licence"], "CC BY 4.0");
+    let (_, out, _) = run(&["db", "list", "--db", feed, "--today", "2026-11-22"], "");
+    assert!(out.contains("2026-08-22, 92 days old: due for renewal; 10 networks"), "{out}");
+
+    let torn = desk.put("torn.json", "{\"prefixes\": [");
+    let (code, out, err) = run(&["db", "check", feed, torn.to_str().unwrap(), "--today", "2026-11-22"], "");
+    assert_eq!(code, 2);
+    assert!(out.contains("note: rows that cannot be read and say nothing: 1, the first `fish`"), "{out}");
+    assert!(err.contains("torn.json cannot be used as a provider's feed: line 1, column"), "{err}");
+    assert_eq!(run(&["db", "check", feed], "").0, 0);
 }
