@@ -200,14 +200,14 @@ fn row<'a>(grounds: &'a Grounds, addr: Addr, sender: Option<(&'a Policy, ZoneId)
 
 /// What a policy decides of payload that a zone sends to an address in a conversation that it opened, over no service in
 /// particular. `None` where the policy is not in force or judges nothing of the kind.
-fn decide<'a>(
-    policy: &'a Policy,
+fn decide(
+    policy: &Policy,
     zone: ZoneId,
     addr: Addr,
     location: Location,
     operator: Option<Asn>,
     today: Date,
-) -> Option<Decided<'a>> {
+) -> Option<Decided<'_>> {
     let stated = policy.zone_of(addr).and_then(|far| policy.zone_country(far));
     let party = policy.party_of(addr, operator, None);
     let selector = Selector {

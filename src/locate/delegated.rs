@@ -38,7 +38,9 @@ pub(super) fn read(document: Document<'_>) -> Result<Database, LocateError> {
                 } else if let Some(country) = Country::from_code(country) {
                     let saying =
                         Saying { registered: Some(country), authority: Authority::Registry, ..Saying::NOTHING };
-                    networks.into_iter().for_each(|network| listing.network(network, saying));
+                    for network in networks {
+                        listing.network(network, saying);
+                    }
                 }
             }
             _ => listing.refuse(Refusal::Bad, &format!("line {}: {line}", at + 1)),

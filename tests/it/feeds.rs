@@ -1,7 +1,5 @@
 //! Feeds, geofeeds, lists and overrides: by small files made here, and by the providers' own files in the corpus.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, and what a test skipped or compared")]
-
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
