@@ -1,26 +1,14 @@
-//! Feeds, geofeeds, lists and overrides: by small files made here, and by the providers' own files in the corpus.
+//! Feeds, geofeeds, lists and overrides, by small files made here.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use ipnet::IpNet;
 use landfall::locate::{Gazetteer, LocateError, rests_on, survey};
 use landfall::model::{Addr, Authority, Standing};
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// The providers' files, or `None` with a sentence where they are not there.
-fn corpus(path: &str) -> Option<PathBuf> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/geo/feeds")).join(path);
-    let is_there = path.exists();
-    if !is_there {
-        println!("skipped: {} is not there", path.display());
-    }
-    is_there.then_some(path)
-}
-
-fn addr(text: &str) -> Addr {
+pub(crate) fn addr(text: &str) -> Addr {
     text.parse::<IpAddr>().unwrap().into()
 }
 
@@ -40,7 +28,7 @@ impl Desk {
 }
 
 /// What a gazetteer says: places, standing, and each claim as `source places authority region`.
-fn says(gazetteer: &Gazetteer, address: &str) -> (String, Standing, Vec<String>) {
+pub(crate) fn says(gazetteer: &Gazetteer, address: &str) -> (String, Standing, Vec<String>) {
     let location = gazetteer.locate(addr(address)).location;
     let claims = gazetteer.claims(addr(address));
     let told = claims.iter().map(|claim| {
@@ -51,7 +39,7 @@ fn says(gazetteer: &Gazetteer, address: &str) -> (String, Standing, Vec<String>)
     (location.possible().to_string(), location.standing(), told.collect())
 }
 
-fn places(gazetteer: &Gazetteer, address: &str) -> String {
+pub(crate) fn places(gazetteer: &Gazetteer, address: &str) -> String {
     gazetteer.locate(addr(address)).location.possible().to_string()
 }
 
@@ -290,169 +278,6 @@ proptest! {
         let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
         let _ = survey(&desk.put("feed", format!("{}{junk}{}", &text[..at], &text[at..])), None);
     }
-}
-
-/// A region and its country in the survey of 2026-11-22; `None` is no country.
-fn table() -> Option<HashMap<(String, String), Option<String>>> {
-    let text = std::fs::read_to_string(corpus("region_country.tsv")?).unwrap();
-    let row = |line: &str| {
-        let fields: Vec<&str> = line.split('\t').collect();
-        let country = Some(fields[3].to_owned()).filter(|code| !code.is_empty());
-        ((fields[0].to_owned(), fields[2].to_owned()), country)
-    };
-    Some(text.lines().skip(1).map(row).collect())
-}
-
-/// Every prefix of a feed with its region (empty for an edge service), read in another way than the program's.
-fn prefixes(provider: &str, document: &Value) -> Vec<(IpNet, String)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let net = |value: &Value| text(value).parse::<IpNet>().unwrap().trunc();
-    match provider {
-        "aws" => {
-            let rows = [list(&document["prefixes"]), list(&document["ipv6_prefixes"])].concat();
-            let region = |row: &Value| match row["service"].as_str().unwrap() {
-                "CLOUDFRONT" | "GLOBALACCELERATOR" | "ROUTE53" => String::new(),
-                _ => text(&row["network_border_group"]),
-            };
-            let prefix = |row: &Value| net(row.get("ip_prefix").unwrap_or(&row["ipv6_prefix"]));
-            rows.iter().map(|row| (prefix(row), region(row))).collect()
-        }
-        "gcp" => list(&document["prefixes"])
-            .iter()
-            .map(|row| (net(row.get("ipv4Prefix").unwrap_or(&row["ipv6Prefix"])), text(&row["scope"])))
-            .collect(),
-        "oci" => list(&document["regions"])
-            .iter()
-            .flat_map(|region| {
-                list(&region["cidrs"]).into_iter().map(|row| (net(&row["cidr"]), text(&region["region"])))
-            })
-            .collect(),
-        _ => list(&document["values"])
-            .iter()
-            .flat_map(|tag| {
-                let name = text(&tag["name"]);
-                let is_edge = name.starts_with("AzureFrontDoor") || name.starts_with("AzureTrafficManager");
-                let region = name.strip_prefix("AzureCloud.").map(str::to_owned).or(is_edge.then(String::new));
-                let prefixes = list(&tag["properties"]["addressPrefixes"]);
-                prefixes.into_iter().filter_map(move |prefix| Some((net(&prefix), region.clone()?))).collect::<Vec<_>>()
-            })
-            .collect(),
-    }
-}
-
-#[test]
-fn fewer_than_one_in_a_thousand_prefixes_of_a_loaded_feed_is_wrong() {
-    let Some(table) = table() else { return };
-    let files = [
-        ("aws", "aws/ip-ranges.2026-08-22.json"),
-        ("aws", "aws/ip-ranges.2026-06-17.json"),
-        ("aws", "aws/ip-ranges.2025-08-22.json"),
-        ("gcp", "gcp/cloud.2026-05-06.json"),
-        ("gcp", "gcp/cloud.2025-07-24.json"),
-        ("azure", "azure/ServiceTags_Public.2026-05-06.json"),
-        ("azure", "azure/ServiceTags_Public.2025-07-22.json"),
-        ("oci", "oci/public_ip_ranges.2025-07-21.json"),
-    ];
-    for (provider, file) in files {
-        let Some(path) = corpus(file) else { return };
-        let document: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-        // All that is said of one prefix; an edge service, or two countries, is `*`.
-        let mut said: BTreeMap<IpNet, String> = BTreeMap::new();
-        for (network, region) in prefixes(provider, &document) {
-            let country = if region.is_empty() { None } else { table[&(provider.to_owned(), region)].clone() };
-            let country = country.unwrap_or_else(|| "*".to_owned());
-            let entry = said.entry(network).or_insert_with(|| country.clone());
-            if *entry != country {
-                "*".clone_into(entry);
-            }
-        }
-        let gazetteer = Gazetteer::open(&[path]).unwrap();
-        let mut wrong = Vec::new();
-        for network in said.keys() {
-            // The first address of a prefix can be in a more specific one: that speaks.
-            let first = IpNet::from(network.network());
-            let expected = (0..=first.prefix_len())
-                .rev()
-                .find_map(|length| said.get(&IpNet::new(first.network(), length).unwrap().trunc()))
-                .unwrap();
-            let found = gazetteer.locate(network.network().into()).location.possible().to_string();
-            if found != *expected {
-                wrong.push(format!("{network}: {found}, not {expected}"));
-            }
-        }
-        println!("{file}: {} of {} prefixes are wrong", wrong.len(), said.len());
-        assert!(wrong.len() * 1000 < said.len(), "{file}: {wrong:?}");
-    }
-}
-
-#[test]
-fn the_cases_of_the_survey() {
-    let files =
-        ["aws/ip-ranges.2026-08-22.json", "gcp/cloud.2026-05-06.json", "azure/ServiceTags_Public.2026-05-06.json"];
-    let lists = [
-        "cdn/cloudflare-v4.2026-05-06.txt",
-        "cdn/cloudflare-v6.2026-05-06.txt",
-        "cdn/fastly-public-ip-list.json",
-        "anycast/anycatch-v4-prefixes.txt",
-        "anycast/anycatch-v6-prefixes.csv",
-    ];
-    let paths: Option<Vec<PathBuf>> = files.iter().chain(&lists).map(|name| corpus(name)).collect();
-    let Some(paths) = paths else { return };
-    let gazetteer = Gazetteer::open(&paths).unwrap();
-    assert_eq!(places(&gazetteer, "83.119.128.1"), "TR");
-    assert_eq!(places(&gazetteer, "83.119.191.254"), "TR");
-    let beijing = says(&gazetteer, "52.81.151.250");
-    assert_eq!((beijing.0.as_str(), beijing.1), ("CN", Standing::Agreed));
-    assert!(beijing.2[0].contains("CN Provider aws:cn-north-1"), "{:?}", beijing.2);
-    // Cloudflare, Fastly, CloudFront, Global Accelerator; resolvers of Cloudflare, Google, Quad9 and OpenDNS.
-    let anycast = [
-        "104.16.1.1",
-        "2606:4700::1111",
-        "151.101.1.1",
-        "13.32.0.1",
-        "75.2.0.1",
-        "1.1.1.1",
-        "8.8.8.8",
-        "9.9.9.9",
-        "149.112.112.112",
-        "208.67.222.222",
-        "2620:fe::fe",
-    ];
-    for address in anycast {
-        assert_eq!(gazetteer.locate(addr(address)).location.standing(), Standing::Anycast, "{address}");
-    }
-    // The list has 34.32.0.0/11 as one announcement; the provider knows its regions.
-    assert_eq!(places(&gazetteer, "34.32.1.1"), places(&Gazetteer::open(&paths[1..2]).unwrap(), "34.32.1.1"));
-}
-
-#[test]
-fn every_other_file_of_the_corpus_is_read_or_refused() {
-    let Some(root) = corpus("") else { return };
-    let mut folders = vec![root];
-    while let Some(folder) = folders.pop() {
-        for entry in folder.read_dir().unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let told = match survey(&path, None) {
-                Ok(survey) => format!(
-                    "{} of {:?}, {} networks; {}",
-                    survey.source.kind,
-                    survey.source.as_of,
-                    survey.source.networks,
-                    survey.notes.join("; ")
-                ),
-                Err(error) => error.to_string(),
-            };
-            println!("{}: {told}", path.file_name().unwrap().display());
-        }
-    }
-    let Some(feed) = corpus("geofeed/linode.2025-07-24.txt") else { return };
-    let feed = survey(&feed, None).unwrap();
-    assert_eq!((feed.source.kind.as_str(), feed.source.as_of.as_deref()), ("geofeed", Some("2025-07-24")));
 }
 
 /// Runs the program: exit code, standard output, standard error.

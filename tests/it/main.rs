@@ -11,6 +11,7 @@ mod capture_source;
 mod cli;
 mod corpus;
 mod feeds;
+mod feeds_corpus;
 mod fixtures;
 mod laws;
 mod layers;
