@@ -19,6 +19,7 @@ mod meter_twin;
 mod policy;
 mod policy_laws;
 mod policy_mistakes;
+mod readme;
 mod report;
 mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]
