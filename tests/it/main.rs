@@ -10,6 +10,7 @@ mod capture_file;
 mod capture_source;
 mod cli;
 mod corpus;
+mod feeds;
 mod fixtures;
 mod laws;
 mod layers;
