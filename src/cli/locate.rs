@@ -220,7 +220,7 @@ fn decide(
         service: policy.service_class(Protocol::TCP, &[]),
     };
     let control = party.and_then(|party| policy.controlled_from(party));
-    let judgement = policy.grounds(&selector)?.decide(&stated.map_or(location, Location::stated), control);
+    let judgement = policy.borders(&selector)?.decide(&stated.map_or(location, Location::stated), control);
     let forbidding = judgement.reasons.iter().filter_map(|(_, reason, _)| match reason {
         Reason::Rule(rule) => Some(*rule),
         Reason::Default => None,

@@ -1,4 +1,4 @@
-//! The command line: what was typed ([`args`]), what it means ([`plan`]), and a file per command.
+//! The command line: what was typed ([`args`]), what it means (`plan`), and a file per command.
 //!
 //! Results go to standard output, everything else to standard error. "Clean" and "could not see" never share an exit code
 //! ([`Exit`]).

@@ -21,8 +21,10 @@ mod meter_twin;
 mod policy;
 mod policy_laws;
 mod policy_mistakes;
+mod readme;
 mod report;
 mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
 mod wire;
+mod wire_links;
