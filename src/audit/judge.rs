@@ -8,7 +8,7 @@ use crate::model::{
     Addr, BiflowDirection, Caveat, Contact, Count, Counters, Coverage, Decision, Exchange, Exemplar, FindingKey,
     FlowRecord, InputCoverage, InputId, InventoryKey, Location, Name, Opener, Scope, Tally, Totals, Uniflow, ZoneId,
 };
-use crate::policy::{Grounds as Borders, Policy, Selector};
+use crate::policy::{Borders, Policy, Selector};
 
 /// Observes flow records and judges them. One a thread; what each keeps is merged at the end.
 pub struct Auditor<'a> {
@@ -175,7 +175,7 @@ impl<'a> Auditor<'a> {
                 party: key.party,
                 service,
             };
-            let borders = self.borders.entry(selector).or_insert_with(|| policy.grounds(&selector));
+            let borders = self.borders.entry(selector).or_insert_with(|| policy.borders(&selector));
             let Some(borders) = borders else { continue };
             let judgement = borders.decide(&place.location, control);
             worst = worst.max(Verdict::Decided(judgement.decision));

@@ -209,6 +209,7 @@ impl Grounds {
                 places: claim.places,
                 source: self.gazetteer.source(claim.source).map(|source| source.name.clone()).unwrap_or_default(),
                 authority: claim.authority,
+                region: claim.region.and_then(|region| self.gazetteer.region(region)).map(str::to_owned),
             })
             .collect();
         evidence.sort();

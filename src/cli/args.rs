@@ -37,6 +37,11 @@ pub enum Command {
     /// Judge what goes over interfaces, until a signal comes
     #[cfg(feature = "live")]
     Watch(super::watch::WatchArgs),
+    /// Say where addresses are, by which claims, and which source the answer rests on
+    Locate(super::locate::LocateArgs),
+    /// List and verify location data
+    #[command(subcommand)]
+    Db(super::db::DbCommand),
     /// Write, lint, list and test policies
     #[command(subcommand)]
     Policy(super::policy::PolicyCommand),
@@ -98,7 +103,9 @@ pub struct GroundsArgs {
     /// Our networks, in CIDR form [default: private networks, else the side that opened the flow]
     #[arg(long, value_name = "NET", value_delimiter = ',', action = ArgAction::Append, conflicts_with = "policy", value_parser = network)]
     pub local: Vec<IpNet>,
-    /// A location database (MMDB), or `embedded` [default: those in the usual folders, else embedded]
+    /// Location data, told apart by content: MMDB databases, region feeds of AWS, Google Cloud, Azure and Oracle, geofeeds,
+    /// anycast lists, registries' delegations, overrides; or `embedded` [default: databases in the usual folders, else
+    /// embedded]
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     pub db: Vec<PathBuf>,
 }

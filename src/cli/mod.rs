@@ -1,11 +1,13 @@
-//! The command line: what was typed ([`args`]), what it means ([`plan`]), and a file per command.
+//! The command line: what was typed ([`args`]), what it means (`plan`), and a file per command.
 //!
 //! Results go to standard output, everything else to standard error. "Clean" and "could not see" never share an exit code
 //! ([`Exit`]).
 
 pub mod args;
 mod audit;
+pub mod db;
 mod flows;
+pub mod locate;
 mod plan;
 pub mod policy;
 #[cfg(feature = "live")]
@@ -73,6 +75,8 @@ pub fn run() -> ExitCode {
         Command::Flows(args) => flows::run(&args),
         #[cfg(feature = "live")]
         Command::Watch(args) => watch::run(&args),
+        Command::Locate(args) => locate::run(&args),
+        Command::Db(command) => db::run(&command),
         Command::Policy(command) => return policy::run(&command, jiff::Zoned::now().date()),
     };
     match result {

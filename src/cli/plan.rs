@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::{Accept, GroundsArgs, InputArgs, MeterArgs, OutputArgs};
 use super::{Exit, Stop, tell};
 use ipnet::IpNet;
+use jiff::civil::Date;
 
 use crate::audit::{Grounds, Local};
 use crate::diag::{self, Colour, Diagnostic, Level};
@@ -23,8 +24,13 @@ use crate::source::Options;
 ///
 /// `host` are the addresses of this host, which are ours in a live capture.
 pub(super) fn grounds(args: &GroundsArgs, host: &[IpNet]) -> Result<Grounds, Stop> {
+    grounds_on(args, host, today())
+}
+
+/// [`grounds`] on a day, which decides whether overrides of locations have expired.
+pub(super) fn grounds_on(args: &GroundsArgs, host: &[IpNet], today: Date) -> Result<Grounds, Stop> {
     let policy = policy(args, host);
-    let gazetteer = gazetteer(&args.db).map_err(|reason| tell(&reason));
+    let gazetteer = gazetteer(&args.db, today).map_err(|reason| tell(&reason));
     match (policy, gazetteer) {
         (Ok((policy, local)), Ok(gazetteer)) => Ok(Grounds { policy, gazetteer, local }),
         _ => Err(Stop::Told(Exit::Failed)),
@@ -61,10 +67,16 @@ fn policy(args: &GroundsArgs, host: &[IpNet]) -> Result<(Option<Policy>, Local),
     Ok((policy, local))
 }
 
-fn gazetteer(paths: &[PathBuf]) -> Result<Gazetteer, String> {
+/// The day by the clock.
+pub(super) fn today() -> Date {
+    jiff::Zoned::now().date()
+}
+
+/// The location data that is named, or that is found in the usual folders, or the embedded.
+pub(super) fn gazetteer(paths: &[PathBuf], today: Date) -> Result<Gazetteer, String> {
     let folders: Vec<&Path> = locate::USUAL_FOLDERS.iter().map(Path::new).collect();
     let found = if paths.is_empty() { locate::discover(&folders) } else { paths.to_vec() };
-    let gazetteer = if found.is_empty() { Gazetteer::embedded() } else { Gazetteer::open(&found) };
+    let gazetteer = if found.is_empty() { Gazetteer::embedded() } else { Gazetteer::open_on(&found, Some(today)) };
     gazetteer.map_err(|error| chain(&error))
 }
 

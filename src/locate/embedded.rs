@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use self::codec::{CodecError, Numbers};
 use super::LocateError;
-use super::layer::{Layer, Organisations, Saying};
-use super::mmdb::{self, Database};
+use super::layer::{Database, Extent, Layer, Organisations, Saying};
+use super::mmdb;
 use crate::model::{Authority, Country, CountrySet, LocationSource};
 
 static COUNTRIES: &[u8] = include_bytes!("embedded/country.bin");
@@ -62,8 +62,9 @@ pub fn vintage() -> Result<Vintage, LocateError> {
     toml::from_str(VINTAGE).map_err(|error| damaged(error.message()))
 }
 
-fn source(origin: Origin, kind: &str) -> LocationSource {
-    LocationSource {
+fn database(layer: Layer, origin: Origin, kind: &str) -> Database {
+    let as_of = origin.date.parse().ok();
+    let source = LocationSource {
         name: origin.name,
         origin: "embedded".to_owned(),
         kind: format!("embedded {kind}"),
@@ -73,14 +74,15 @@ fn source(origin: Origin, kind: &str) -> LocationSource {
         licence: Some(origin.licence),
         attribution: Some(origin.attribution),
         networks: origin.networks,
-    }
+    };
+    Database { layer, source, as_of, extent: Extent::World, notes: Vec::new() }
 }
 
 pub(super) fn countries() -> Result<Database, LocateError> {
     let origin = vintage()?.country;
     let table = codec::decode(COUNTRIES).map_err(|error| damaged(error.to_string()))?;
     let mut sayings = vec![Saying::NOTHING];
-    sayings.extend(Country::all().map(|country| Saying { places: CountrySet::of(country), registered: None }));
+    sayings.extend(Country::all().map(|country| Saying::indicative(CountrySet::of(country))));
     // Country number to saying; a table by the two letters, since there are half a million runs.
     let mut known = vec![0; 1 << 16];
     for (at, country) in Country::all().enumerate() {
@@ -95,7 +97,7 @@ pub(super) fn countries() -> Result<Database, LocateError> {
         networks: origin.networks,
         ..Layer::default()
     };
-    Ok(Database { layer, as_of: origin.date.parse().ok(), source: source(origin, "country") })
+    Ok(database(layer, origin, "country"))
 }
 
 pub(super) fn systems() -> Result<Database, LocateError> {
@@ -108,7 +110,7 @@ pub(super) fn systems() -> Result<Database, LocateError> {
         networks: origin.networks,
         ..Layer::default()
     };
-    Ok(Database { layer, as_of: origin.date.parse().ok(), source: source(origin, "asn") })
+    Ok(database(layer, origin, "asn"))
 }
 
 /// The two letters of a country as a number.

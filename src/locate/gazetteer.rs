@@ -10,13 +10,12 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
-use super::layer::{Layer, Organisations, Saying};
-use super::mmdb::Database;
+use super::layer::{Database, Extent, Layer, Organisations, Saying};
 use super::runs::{Key, Runs};
 use super::table::{Slotted, Table};
 use super::transition::{Behind, behind};
-use super::{LocateError, Place, embedded, mmdb};
-use crate::model::{Addr, Asn, Authority, Claim, CountrySet, Location, LocationSource, Scope, SourceId};
+use super::{LocateError, Place, detect, embedded, mmdb};
+use crate::model::{Addr, Asn, Authority, Claim, CountrySet, Location, LocationSource, RegionId, Scope, SourceId};
 
 /// The most sources that one gazetteer takes.
 pub const MAX_SOURCES: usize = 64;
@@ -55,6 +54,8 @@ pub struct Gazetteer {
     organisations: Vec<Organisations>,
     sources: Vec<LocationSource>,
     dates: Vec<Option<Date>>,
+    regions: Vec<String>,
+    notes: Vec<Vec<String>>,
     digest: String,
 }
 
@@ -64,18 +65,26 @@ impl Gazetteer {
         Self::build(vec![embedded::countries()?, embedded::systems()?])
     }
 
-    /// Several sources at once, as separate claims.
+    /// Several sources at once, as separate claims, each told apart by its content: databases, providers' feeds, geofeeds,
+    /// anycast lists, registries' delegations, overrides.
     ///
-    /// Only these are used; but where none of them knows countries, or none AS numbers, the embedded table of that kind
-    /// is added, so that a database of the one kind alone is of use. The word `embedded` as a path adds both embedded
+    /// Only these are used; but where none of them is a database of countries, or none of AS numbers, the embedded table
+    /// of that kind is added, so that a feed, or a database of the one kind alone, is of use. The word `embedded` as a path adds both embedded
     /// tables (a file of that name is `./embedded`). A file that is named twice, or lies in two places, is taken once.
+    ///
+    /// Overrides are taken whether or not they have expired: see [`Gazetteer::open_on`].
     pub fn open(paths: &[PathBuf]) -> Result<Self, LocateError> {
+        Self::open_on(paths, None)
+    }
+
+    /// [`Gazetteer::open`] on a day: overrides that have expired by then are left out, and noted.
+    pub fn open_on(paths: &[PathBuf], today: Option<Date>) -> Result<Self, LocateError> {
         let mut databases: Vec<Database> = Vec::new();
         for path in paths {
             let found = if path == Path::new(EMBEDDED) {
                 vec![embedded::countries()?, embedded::systems()?]
             } else {
-                vec![mmdb::read(path)?]
+                vec![detect::read(path, today)?]
             };
             for database in found {
                 if databases.iter().all(|known| known.source.digest != database.source.digest) {
@@ -86,7 +95,8 @@ impl Gazetteer {
                 return Err(LocateError::TooMany);
             }
         }
-        if !databases.iter().any(|database| database.layer.has_places()) {
+        let is_world = |database: &Database| database.extent == Extent::World;
+        if !databases.iter().any(|database| is_world(database) && database.layer.has_places()) {
             databases.push(embedded::countries()?);
         }
         if !databases.iter().any(|database| database.layer.has_systems()) {
@@ -115,7 +125,14 @@ impl Gazetteer {
         let mut places = Places::default();
         let mut layers = Vec::new();
         let (mut sources, mut dates) = (Vec::<LocationSource>::new(), Vec::new());
-        for (at, Database { mut layer, mut source, as_of }) in databases.into_iter().enumerate() {
+        let (mut regions, mut notes) = (Vec::new(), Vec::new());
+        for (at, Database { mut layer, mut source, as_of, notes: noted, .. }) in databases.into_iter().enumerate() {
+            let before = regions.len() as u32;
+            for saying in &mut layer.sayings {
+                saying.region = saying.region.map(|RegionId(region)| RegionId(region + before));
+            }
+            regions.append(&mut layer.regions);
+            notes.push(noted);
             if layer.has_places() {
                 places.add(SourceId(at as u16), &mut layer);
             }
@@ -146,7 +163,7 @@ impl Gazetteer {
         let entry = |place, asn| Entry { place, asn };
         let v4 = Table::new(places.runs.0.join(&systems.0, entry));
         let v6 = Table::new(places.runs.1.join(&systems.1, entry));
-        Ok(Self { v4, v6, places: places.weigh(), organisations, sources, dates, digest })
+        Ok(Self { v4, v6, places: places.weigh(), organisations, sources, dates, regions, notes, digest })
     }
 
     /// Where an address can be, and who runs it.
@@ -202,12 +219,13 @@ impl Gazetteer {
             };
             let Some(network) = network(uniform_prefix(table.runs(), position, key, same)) else { continue };
             let as_of = self.dates.get(usize::from(source.0)).copied().flatten();
-            let claim = |places, authority| Claim { network, places, source: *source, authority, as_of };
-            if !saying.places.is_empty() {
-                claims.push(claim(saying.places, Authority::Indicative));
+            let claim =
+                |places, region, authority| Claim { network, places, region, source: *source, authority, as_of };
+            if !saying.places.is_empty() || saying.region.is_some() {
+                claims.push(claim(saying.places, saying.region, saying.authority));
             }
             if let Some(registered) = saying.registered {
-                claims.push(claim(CountrySet::of(registered), Authority::Registry));
+                claims.push(claim(CountrySet::of(registered), None, Authority::Registry));
             }
         }
         claims
@@ -226,6 +244,16 @@ impl Gazetteer {
     /// The name of a source.
     pub fn source(&self, id: SourceId) -> Option<&LocationSource> {
         self.sources().get(usize::from(id.0))
+    }
+
+    /// The label of a provider's region, such as `aws:eu-central-1-ist-1`.
+    pub fn region(&self, id: RegionId) -> Option<&str> {
+        self.regions.get(id.0 as usize).map(String::as_str)
+    }
+
+    /// What a reader of a source should know: how many of its rows could not be used, which regions are not known.
+    pub fn notes(&self, id: SourceId) -> &[String] {
+        self.notes.get(usize::from(id.0)).map_or(&[], Vec::as_slice)
     }
 
     /// SHA-256 over the digests of all sources, in hexadecimal: the same sources, the same digest.
@@ -347,7 +375,7 @@ impl Places {
 
     fn weigh(self) -> Vec<Weighed> {
         let weigh = |sayings: Vec<(SourceId, Saying)>| Weighed {
-            location: Location::weigh_places(sayings.iter().map(|(_, saying)| (Authority::Indicative, saying.places))),
+            location: Location::weigh_places(sayings.iter().map(|(_, saying)| (saying.authority, saying.places))),
             sayings,
         };
         self.combinations.into_iter().map(weigh).collect()

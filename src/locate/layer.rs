@@ -2,8 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use super::runs::Runs;
-use crate::model::{Asn, Country, CountrySet};
+use crate::model::{Asn, Authority, Country, CountrySet, LocationSource, RegionId};
+
+/// A source, read whole.
+pub(super) struct Database {
+    pub(super) layer: Layer,
+    pub(super) source: LocationSource,
+    pub(super) as_of: Option<Date>,
+    pub(super) extent: Extent,
+    /// What a reader of the source should know: rows that could not be used, regions that are not known.
+    pub(super) notes: Vec<String>,
+}
+
+/// Of how much of the address space a source means to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it: a database.
+    World,
+    /// Some networks: a feed, a list.
+    Part,
+}
 
 /// What a source says of where a network is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,10 +33,20 @@ pub(super) struct Saying {
     pub(super) places: CountrySet,
     /// Where it is registered, which is not where it is.
     pub(super) registered: Option<Country>,
+    /// How much `places` counts.
+    pub(super) authority: Authority,
+    /// The region that the source names; in a layer an index into its own list of regions.
+    pub(super) region: Option<RegionId>,
 }
 
 impl Saying {
-    pub(super) const NOTHING: Self = Self { places: CountrySet::NOWHERE, registered: None };
+    pub(super) const NOTHING: Self =
+        Self { places: CountrySet::NOWHERE, registered: None, authority: Authority::Indicative, region: None };
+
+    /// What a database says of a place.
+    pub(super) const fn indicative(places: CountrySet) -> Self {
+        Self { places, ..Self::NOTHING }
+    }
 }
 
 /// One source, walked. Zero says nothing in all four tables.
@@ -23,6 +54,8 @@ impl Saying {
 pub(super) struct Layer {
     /// What is said of places; the first says nothing.
     pub(super) sayings: Vec<Saying>,
+    /// Labels of regions, such as `aws:eu-central-1`.
+    pub(super) regions: Vec<String>,
     /// Indices into `sayings`.
     pub(super) places: (Runs<u32, u32>, Runs<u128, u32>),
     /// AS numbers.
@@ -50,7 +83,7 @@ impl Layer {
     }
 }
 
-/// The longest name of a holder that is kept, in octets.
+/// The longest name from a stranger's file that is kept, in octets.
 const MAX_NAME: usize = 160;
 
 /// Names of the holders of AS numbers: one text, and where in it each name ends.

@@ -16,12 +16,11 @@ use std::path::Path;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use jiff::civil::Date;
 use maxminddb::{MaxMindDbError, Reader, WithinOptions};
 use sha2::{Digest as _, Sha256};
 
 use super::LocateError;
-use super::layer::{Layer, Organisations, Saying, tidy};
+use super::layer::{Database, Extent, Layer, Organisations, Saying, tidy};
 use super::record::Value;
 use super::runs::Writer;
 use super::transition;
@@ -29,6 +28,8 @@ use crate::model::{Authority, LocationSource, Timestamp};
 
 /// The largest file that is read: the largest databases on the market are below 2 GB.
 pub(super) const MAX_FILE: u64 = 4 << 30;
+/// How far from the end the mark of a database may stand: metadata is at most 128 KiB.
+const MARK_WITHIN: usize = 128 << 10;
 /// How many leaves more than four times its nodes a tree may have. A tree of `n` nodes has `n + 1` leaves; some writers
 /// share subtrees, and a leaf that spans a network that is not walked counts more than once.
 const SPARE_LEAVES: u64 = 4096;
@@ -37,15 +38,20 @@ const SPARE_VALUES: u64 = 1 << 20;
 /// How many names of fields an error lists.
 const MAX_FIELDS: usize = 12;
 
-/// A file and what it says.
-pub(super) struct Database {
-    pub(super) layer: Layer,
-    pub(super) source: LocationSource,
-    pub(super) as_of: Option<Date>,
-}
-
 /// Reads and walks a database.
 pub(super) fn read(path: &Path) -> Result<Database, LocateError> {
+    let octets = octets(path)?;
+    walk(path, octets)
+}
+
+/// Whether a file has the mark of a database near its end.
+pub(super) fn is_marked(octets: &[u8]) -> bool {
+    let tail = octets.get(octets.len().saturating_sub(MARK_WITHIN)..).unwrap_or_default();
+    memchr::memmem::rfind(tail, b"\xab\xcd\xefMaxMind.com").is_some()
+}
+
+/// The octets of a file that may be a source.
+pub(super) fn octets(path: &Path) -> Result<Vec<u8>, LocateError> {
     let io = |source| LocateError::Io { path: path.to_owned(), source };
     let metadata = path.metadata().map_err(io)?;
     if !metadata.is_file() && !metadata.is_dir() {
@@ -64,6 +70,12 @@ pub(super) fn read(path: &Path) -> Result<Database, LocateError> {
             what: "it is compressed; unpack it".to_owned(),
         });
     }
+    Ok(octets)
+}
+
+/// Walks the octets of a database.
+pub(super) fn walk(path: &Path, octets: Vec<u8>) -> Result<Database, LocateError> {
+    let read = octets.len() as u64;
     let digest = hex(&Sha256::digest(&octets));
     let reader = Reader::from_source(octets)
         .map_err(|error| LocateError::NotADatabase { path: path.to_owned(), what: told(&error) })?;
@@ -97,7 +109,7 @@ pub(super) fn read(path: &Path) -> Result<Database, LocateError> {
         attribution: attribution.map(str::to_owned),
         networks: layer.networks,
     };
-    Ok(Database { layer, source, as_of })
+    Ok(Database { layer, source, as_of, extent: Extent::World, notes: Vec::new() })
 }
 
 /// Licence and attribution, where the type in the metadata tells the publisher.

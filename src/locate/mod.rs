@@ -1,17 +1,35 @@
 //! Where an address can be: claims of databases, flattened into one frozen table.
 //!
-//! [`Gazetteer`] is what the rest of the program uses. Each database is walked once (`mmdb`, or the [`embedded`] one) into
-//! a layer of runs; the layers are joined into one table for each address family; nothing is changed or read again after
-//! that. A claim of a database is [`Authority::Indicative`](crate::model::Authority::Indicative); what it says of
-//! registration is [`Authority::Registry`](crate::model::Authority::Registry), which never makes a location.
+//! [`Gazetteer`] is what the rest of the program uses. Each source is walked once (`mmdb`, the [`embedded`] one, or one of
+//! the forms below) into a layer of runs; the layers are joined into one table for each address family; nothing is changed
+//! or read again after that. `detect` tells the forms apart by their content.
+//!
+//! | source | in | its claims are |
+//! |---|---|---|
+//! | MMDB databases, the embedded one | `mmdb`, `embedded` | indicative |
+//! | region feeds of AWS, Google Cloud, Azure, Oracle | `feeds` | provider |
+//! | geofeeds (RFC 8805) | `geofeed` | provider |
+//! | lists of anycast prefixes | `anycast` | indicative: they list whole announcements, and a provider knows better |
+//! | delegations of the registries | `delegated` | registry: where a network is registered, never where it is |
+//! | the operator's own overrides | `overrides` | operator |
+//!
+//! Within a source the most specific network speaks; between sources [`Location::weigh`] decides.
 
+mod anycast;
+mod delegated;
+mod detect;
 mod discover;
 pub mod embedded;
+mod feeds;
 mod gazetteer;
+mod geofeed;
 mod layer;
+mod listing;
 mod mmdb;
+mod overrides;
 mod record;
 mod runs;
+mod survey;
 mod table;
 mod transition;
 
@@ -20,6 +38,7 @@ use std::path::PathBuf;
 pub use discover::{USUAL_FOLDERS, discover};
 pub use gazetteer::{Gazetteer, MAX_SOURCES};
 pub use runs::{Disorder, Key, Runs};
+pub use survey::{Survey, rests_on, survey};
 
 use crate::model::{Asn, Location};
 
@@ -76,6 +95,16 @@ pub enum LocateError {
         path: PathBuf,
         /// The fields that its records have.
         fields: Vec<String>,
+    },
+    /// A file of a known form that cannot be used.
+    #[error("{path} cannot be used as {form}: {what}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What it was taken for.
+        form: &'static str,
+        /// What is wrong, with the line where it is known.
+        what: String,
     },
     /// More sources than a gazetteer takes.
     #[error("more than {MAX_SOURCES} location databases")]

@@ -62,7 +62,7 @@ impl Value<'_> {
             let codes = [self.get("country_code"), self.get("country")];
             codes.into_iter().flatten().find_map(Self::country).map_or(CountrySet::NOWHERE, CountrySet::of)
         };
-        Saying { places, registered }
+        Saying { registered, ..Saying::indicative(places) }
     }
 
     /// The AS number; zero is reserved and means none (RFC 7607).

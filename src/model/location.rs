@@ -25,13 +25,20 @@ pub enum Authority {
 #[serde(transparent)]
 pub struct SourceId(pub u16);
 
+/// The name of a provider's region in the list of its [`Gazetteer`](crate::locate::Gazetteer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegionId(pub u32);
+
 /// What one source says of one network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The network that the claim is about.
     pub network: IpNet,
-    /// Where it can be. [`CountrySet::ANYWHERE`] says that the address is anycast or that the source knows no country.
+    /// Where it can be. [`CountrySet::ANYWHERE`] says that the address is anycast; an empty set that the source names a
+    /// region whose country is not known, which counts for nothing.
     pub places: CountrySet,
+    /// The region that the source names. A region is not a country: one name can cover sites in several.
+    pub region: Option<RegionId>,
     /// Who says so.
     pub source: SourceId,
     /// How much it counts.

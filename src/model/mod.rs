@@ -26,7 +26,7 @@ pub use flow::{
     Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
     Protocol, Provenance, SamplingInterval, Uniflow,
 };
-pub use location::{Authority, Claim, Location, SourceId, Standing};
+pub use location::{Authority, Claim, Location, RegionId, SourceId, Standing};
 pub use party::Asn;
 pub use report::{
     Assumption, Endpoint, Evidence, ExampleFlow, Finding, InventoryRow, LocationSource, Outcome, PartySummary,

@@ -252,6 +252,9 @@ pub struct Evidence {
     pub source: String,
     /// How much it counts.
     pub authority: Authority,
+    /// The provider's region that the source names, such as `aws:eu-central-1-ist-1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
 }
 
 /// A flow that shows a finding.

@@ -57,7 +57,7 @@ pub use flags::FromFlags;
 pub use library::{Library, LibrarySet, LibrarySource, Member};
 pub use show::library_listing;
 pub use test::TestRun;
-pub use zone::Grounds;
+pub use zone::Borders;
 
 use crate::diag::{Diagnostic, gravest};
 use crate::model::{
@@ -169,7 +169,7 @@ pub struct Selector {
     pub service: u16,
 }
 
-/// What the grounds say of a far end.
+/// What the borders say of a far end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// The worse of place and control.
@@ -254,13 +254,13 @@ impl Policy {
     }
 
     /// The rules that a selector selects; `None` where nothing moved and no rule judges contact.
-    pub fn grounds(&self, selector: &Selector) -> Option<Grounds> {
-        Grounds::select(self, selector)
+    pub fn borders(&self, selector: &Selector) -> Option<Borders> {
+        Borders::select(self, selector)
     }
 
     /// A rule, as far as a reader needs it.
     pub fn rule(&self, rule: RuleId) -> &RuleSummary {
-        // INVARIANT: rule identifiers come from this policy's grounds. One that does not is our own mistake.
+        // INVARIANT: rule identifiers come from this policy's borders. One that does not is our own mistake.
         &self.summaries[rule.index()]
     }
 

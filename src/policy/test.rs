@@ -228,10 +228,10 @@ impl Policy {
                 service: flow.service,
             };
             let word = if outward { "sent" } else { "received" };
-            match self.grounds(&selector) {
+            match self.borders(&selector) {
                 None => directions.push(format!("{word} nothing: not judged")),
-                Some(grounds) => {
-                    let judgement = grounds.decide(&flow.location, control);
+                Some(borders) => {
+                    let judgement = borders.decide(&flow.location, control);
                     directions.push(format!("{word} {octets}: {}", self.describe(&judgement)));
                     judged.push((judgement, octets));
                 }

@@ -1,4 +1,4 @@
-//! Rules compiled to grounds: what is forbidden to a zone's flows of one kind, as sets.
+//! Rules compiled to borders: what is forbidden to a zone's flows of one kind, as sets.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -88,7 +88,7 @@ impl Rule {
 ///
 /// Where it is not known who opened the conversation and some rule asks for it, there are two worlds, and both are judged.
 #[derive(Clone, Debug)]
-pub struct Grounds {
+pub struct Borders {
     worlds: Vec<World>,
 }
 
@@ -159,8 +159,8 @@ impl World {
     }
 }
 
-impl Grounds {
-    /// The grounds of a selector; `None` where nothing moved and no rule judges contact.
+impl Borders {
+    /// The borders of a selector; `None` where nothing moved and no rule judges contact.
     pub(super) fn select(policy: &Policy, selector: &Selector) -> Option<Self> {
         let day = policy.law_on(selector.epoch);
         let services = policy.services.services(selector.service);

@@ -150,8 +150,9 @@ fn says(report: &Report, evidence: &Evidence) -> String {
         .find(|source| source.name == evidence.source)
         .and_then(|source| source.as_of.as_deref());
     let date = dated.map_or_else(|| ", undated,".to_owned(), |date| format!(" {date}"));
+    let region = evidence.region.as_deref().map(|region| format!(", {region}")).unwrap_or_default();
     format!(
-        "{}{date} says {} for {} ({})",
+        "{}{date} says {} for {} ({}{region})",
         evidence.source,
         words::codes(&evidence.places),
         evidence.address,

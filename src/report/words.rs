@@ -136,7 +136,7 @@ pub(super) fn places_in_sentence(set: &CountrySet, standing: Standing) -> String
 
 /// What is said by one source, as codes.
 pub(super) fn codes(set: &CountrySet) -> String {
-    if set.is_anywhere() { "no country".to_owned() } else { set.to_string().replace(',', " or ") }
+    if set.is_anywhere() || set.is_empty() { "no country".to_owned() } else { set.to_string().replace(',', " or ") }
 }
 
 /// How a far end was named.

@@ -10,6 +10,8 @@ mod capture_file;
 mod capture_source;
 mod cli;
 mod corpus;
+mod feeds;
+mod feeds_corpus;
 mod fixtures;
 mod laws;
 mod layers;
@@ -19,6 +21,7 @@ mod meter_twin;
 mod policy;
 mod policy_laws;
 mod policy_mistakes;
+mod readme;
 mod report;
 mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]

@@ -216,7 +216,7 @@ fn periods_are_half_open_in_utc() {
             party: None,
             service: policy.service_class(Protocol::TCP, &[443]),
         };
-        Some(policy.grounds(&selector).unwrap().decide(&Location::stated(set("CN")), None).decision)
+        Some(policy.borders(&selector).unwrap().decide(&Location::stated(set("CN")), None).decision)
     };
     let policy = parse(text);
     assert_eq!(decision(&policy, "2019-12-31T23:59:59.999999999Z"), None);
@@ -286,18 +286,18 @@ fn control_and_place_are_two_decisions() {
         party: None,
         service: 0,
     };
-    let grounds = policy.grounds(&selector).unwrap();
+    let borders = policy.borders(&selector).unwrap();
     let control = Reason::Rule(policy.rule_named("c").unwrap());
     let permit = policy.rule_named("p").unwrap();
     let in_germany = Location::stated(set("DE"));
-    let judgement = grounds.decide(&in_germany, Some(set("CN")));
+    let judgement = borders.decide(&in_germany, Some(set("CN")));
     assert_eq!(judgement.decision, Decision::Forbid);
     assert_eq!(judgement.reasons, [(Axis::Control, control, Decision::Forbid)]);
-    let judgement = grounds.decide(&in_germany, None);
+    let judgement = borders.decide(&in_germany, None);
     assert_eq!(judgement.decision, Decision::Indeterminate, "nobody says whom it answers to");
-    let judgement = grounds.decide(&in_germany, Some(set("US")));
+    let judgement = borders.decide(&in_germany, Some(set("US")));
     assert_eq!((judgement.decision, judgement.permitted_by), (Decision::Permit, vec![permit]));
-    let judgement = grounds.decide(&Location::stated(set("FR,DE")), Some(set("CN")));
+    let judgement = borders.decide(&Location::stated(set("FR,DE")), Some(set("CN")));
     assert_eq!(
         judgement.reasons,
         [(Axis::Place, Reason::Default, Decision::Indeterminate), (Axis::Control, control, Decision::Forbid)]
@@ -321,7 +321,7 @@ fn flags_make_a_policy() {
             party: None,
             service: 0,
         };
-        policy.grounds(&selector).unwrap().decide(&Location::stated(set(place)), None).decision
+        policy.borders(&selector).unwrap().decide(&Location::stated(set(place)), None).decision
     };
     let made = flags("@eea,CH", "");
     assert_eq!(made.diagnostics, []);

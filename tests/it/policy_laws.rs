@@ -279,8 +279,8 @@ fn selector(policy: &Policy, flow: &RefFlow) -> Selector {
 }
 
 fn judge(policy: &Policy, flow: &RefFlow) -> Option<Judgement> {
-    let grounds = policy.grounds(&selector(policy, flow))?;
-    Some(grounds.decide(&Location::stated(flow.place), flow.control))
+    let borders = policy.borders(&selector(policy, flow))?;
+    Some(borders.decide(&Location::stated(flow.place), flow.control))
 }
 
 fn places() -> impl Strategy<Value = CountrySet> {
@@ -404,13 +404,13 @@ proptest! {
     #[test]
     fn reach_settles_and_never_overturns(policy in policy(), flow in flow(), reach in places()) {
         let compiled = parse(&policy.text(false), &library());
-        let Some(grounds) = compiled.grounds(&selector(&compiled, &flow)) else { return Ok(()) };
+        let Some(borders) = compiled.borders(&selector(&compiled, &flow)) else { return Ok(()) };
         let before = Location::stated(flow.place);
         let after = before.within_reach(reach);
         if after.standing() == Standing::Refuted {
             return Ok(());
         }
-        let decide = |location: &Location| grounds.decide(location, flow.control).decision;
+        let decide = |location: &Location| borders.decide(location, flow.control).decision;
         // Control does not depend on place: what it settles stays, and what it leaves open stays open at worst.
         let (was, is) = (decide(&before), decide(&after));
         if was != Decision::Indeterminate {

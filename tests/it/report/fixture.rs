@@ -101,6 +101,7 @@ fn key_finding(id: &str, contact: Contact, carried: Counters) -> Finding {
             places: set("CN"),
             source: "dbip-country-lite".into(),
             authority: Authority::Indicative,
+            region: None,
         }],
         examples: vec![key_flow(carried)],
     }
@@ -127,6 +128,7 @@ fn undecided() -> Finding {
                 places: CountrySet::ANYWHERE,
                 source: "anycast-list".into(),
                 authority: Authority::Provider,
+                region: Some("cdn:global".into()),
             },
             Evidence {
                 address: addr("104.16.1.1"),
@@ -134,6 +136,7 @@ fn undecided() -> Finding {
                 places: set("CA"),
                 source: "dbip-country-lite".into(),
                 authority: Authority::Indicative,
+                region: None,
             },
         ],
         examples: vec![ExampleFlow {
