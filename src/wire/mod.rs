@@ -6,6 +6,7 @@
 
 mod ip;
 mod link;
+pub mod name;
 mod transport;
 
 use std::fmt;

@@ -3,8 +3,8 @@
 mod fixture;
 mod schema;
 
-use landfall::model::{Outcome, Report};
 use landfall::diag::Colour;
+use landfall::model::{Outcome, Report};
 use landfall::report::{Format, ReadError, SCHEMA_JSON, Style, octets, read_json, write};
 use unicode_width::UnicodeWidthStr;
 
