@@ -14,6 +14,8 @@ mod laws;
 mod layers;
 mod meter;
 mod meter_twin;
+mod names;
+mod names_corpus;
 mod policy;
 mod policy_laws;
 mod report;

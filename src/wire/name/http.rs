@@ -34,6 +34,9 @@ const METHODS: &[&[u8]] = &[
 /// The longest request line (RFC 9112 section 3 asks for 8000 octets at least).
 const MAX_LINE: usize = 8192;
 
+/// The most fields before the host. Servers refuse some hundred.
+const MAX_FIELDS: usize = 128;
+
 /// What came of reading the octets that there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Read {
@@ -69,7 +72,10 @@ pub(super) fn read(octets: &[u8]) -> Read {
     if let Some(authority) = if tunnel { Some(target) } else { authority(target) } {
         return Read::Request(Request { host: Some(host_of(authority)), tunnel });
     }
-    for line in lines.by_ref() {
+    for (at, line) in lines.enumerate() {
+        if at >= MAX_FIELDS {
+            return Read::Other;
+        }
         if line.is_empty() {
             return Read::Request(Request { host: None, tunnel });
         }

@@ -6,7 +6,7 @@
 //! - the server name in the ClientHello of TLS (RFC 6066), over as many segments and records as it takes, in any order, and
 //!   wherever in the beginning of a connection it stands, so that STARTTLS and tunnels through proxies need no special
 //!   care; of DTLS; and of QUIC version 1, version 2 and the drafts from 21 on, over as many packets as it takes;
-//! - the host of an HTTP/1 request;
+//! - the host of an HTTP/1 request, and of the first request of HTTP/2 with prior knowledge;
 //! - answers of the domain name system over UDP and TCP, which name an address for the client that received them
 //!   ([`Answers`]); multicast DNS and LLMNR are left out, since they name neighbours.
 //!
@@ -21,13 +21,13 @@ mod dns;
 mod dtls;
 mod host;
 mod http;
+mod http2;
 mod initial;
 mod order;
 mod quic;
 mod reader;
+mod slots;
 mod tls;
-
-use std::collections::VecDeque;
 
 use crate::model::{Addr, Name, NameSource, Timestamp};
 
@@ -38,6 +38,7 @@ use dtls::Dtls;
 use host::Rejected;
 use quic::Quic;
 use reader::{Early, Language, MAX_EARLY, MAX_STREAM, Reader, Step, Stream};
+use slots::Slots;
 use tls::Hello;
 
 /// The most packets with payload of a flow that are looked at before it is given up: STARTTLS comes after greetings.
@@ -135,8 +136,8 @@ impl Watch {
         self.0 == Self::DONE.0
     }
 
-    fn slot(self) -> Option<usize> {
-        (!self.is_done()).then(|| self.0.checked_sub(Self::SLOTS)).flatten().map(|slot| slot as usize)
+    fn slot(self) -> Option<u32> {
+        if self.is_done() { None } else { self.0.checked_sub(Self::SLOTS) }
     }
 }
 
@@ -163,24 +164,9 @@ pub struct Counts {
 /// Reads names from the first payload of flows.
 #[derive(Debug)]
 pub struct Names {
-    limits: Limits,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    /// Slots in the order in which they were taken, with the turn; where the slot has another turn, it was taken again.
-    turns: VecDeque<(u32, u64)>,
-    turn: u64,
-    held: usize,
+    slots: Slots,
     answers: Answers,
     counts: Counts,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    /// `None` where the slot is free, or was taken away from its flow for want of room.
-    reader: Option<Box<Reader>>,
-    looks: u32,
-    held: usize,
-    turn: u64,
 }
 
 /// What is to become of a flow.
@@ -197,12 +183,7 @@ impl Names {
     /// Nothing seen yet.
     pub fn new(limits: Limits) -> Self {
         Self {
-            limits,
-            slots: Vec::new(),
-            free: Vec::new(),
-            turns: VecDeque::new(),
-            turn: 0,
-            held: 0,
+            slots: Slots::new(limits.octets_max),
             answers: Answers::new(limits.answers_max, limits.hash_seed),
             counts: Counts::default(),
         }
@@ -215,7 +196,7 @@ impl Names {
         }
         if segment.carrier == Carrier::Udp {
             let ports = [segment.sport, segment.dport];
-            if segment.sport == DNS_PORT
+            if ports.contains(&DNS_PORT)
                 && let Some(response) = Response::read(segment.payload)
             {
                 self.answers.learn(segment.dst, &response, segment.time);
@@ -230,13 +211,13 @@ impl Names {
         }
         let (looks, reader) = match watch.slot() {
             None => (watch.0, None),
-            Some(at) => {
-                let Some(reader) = self.take(at) else {
+            Some(at) => match self.slots.take(at) {
+                Some((reader, looks)) => (looks, Some(reader)),
+                None => {
                     self.leave(watch, Watch::DONE);
                     return None;
-                };
-                (self.slots.get(at).map_or(MAX_LOOKS, |slot| slot.looks), Some(reader))
-            }
+                }
+            },
         };
         // What goes on with a stream that was recognised is bounded by its length, and not by the number of segments.
         let goes_on = match &reader {
@@ -261,19 +242,12 @@ impl Names {
         sighting
     }
 
-    fn leave(&mut self, watch: &mut Watch, next: Watch) {
-        if let Some(at) = watch.slot() {
-            self.give_back(at);
-        }
-        *watch = next;
-    }
-
     /// A flow has ended: what had begun and is not whole gives the name that is in it, if there is one.
     pub fn forget(&mut self, watch: Watch) -> Option<Sighting> {
         let at = watch.slot()?;
-        let reader = self.take(at);
-        self.give_back(at);
-        self.give_up(reader?)
+        let taken = self.slots.take(at);
+        self.slots.give_back(at);
+        self.give_up(taken?.0)
     }
 
     /// What clients have been told to find where.
@@ -288,7 +262,7 @@ impl Names {
 
     /// Octets that are held of flows without a name, about.
     pub fn held(&self) -> usize {
-        self.held
+        self.slots.held()
     }
 
     fn tcp(&mut self, reader: Option<Reader>, looks: u32, sequence: u32, segment: &Segment<'_>) -> Outcome {
@@ -296,7 +270,17 @@ impl Names {
         match reader {
             Some(Reader::Stream(mut stream)) => {
                 if stream.way != way {
-                    return (Fate::Keep(Reader::Stream(stream)), None);
+                    // What a few octets began as, they need not be: what begins as surely on the other way displaces it.
+                    return match Language::of(payload).filter(|_| stream.is_slight()) {
+                        Some(language) => self.begin(Vec::new(), language, looks, sequence, segment),
+                        None => (Fate::Keep(Reader::Stream(stream)), None),
+                    };
+                }
+                // What was taken for the beginning was none where another comes before it.
+                if let Some(language) = Language::of(payload)
+                    && stream.begins_after(sequence)
+                {
+                    return self.begin(stream.into_early(), language, looks, sequence, segment);
                 }
                 let step = stream.put(sequence, payload);
                 self.step(stream, step, segment)
@@ -311,18 +295,19 @@ impl Names {
                     return self.begin_dns(early, sequence, segment);
                 }
                 match Language::of(payload) {
-                    Some(language) => self.begin(early, language, sequence, segment),
+                    Some(language) => self.begin(early, language, looks, sequence, segment),
                     None => (wait(early, looks, sequence, segment), None),
                 }
             }
         }
     }
 
-    /// A hello or a request begins with `segment`.
-    fn begin(&mut self, early: Early, language: Language, sequence: u32, segment: &Segment<'_>) -> Outcome {
-        let step = language.read(segment.payload);
-        let Step::More(wanted) = step else {
-            return self.finish(step, segment.way);
+    /// A hello or a request begins with `segment`, it seems.
+    fn begin(&mut self, early: Early, language: Language, looks: u32, sequence: u32, segment: &Segment<'_>) -> Outcome {
+        let wanted = match language.read(segment.payload) {
+            Step::More(wanted) => wanted,
+            Step::Other => return (wait(early, looks, sequence, segment), None),
+            step => return self.finish(step, segment.way),
         };
         let mut stream = Stream::new(segment.way, language, sequence, segment.payload, wanted);
         for (_, sequence, piece) in early.iter().filter(|(way, ..)| *way == segment.way) {
@@ -342,6 +327,7 @@ impl Names {
                 let sighting = self.give_up(Reader::Stream(stream));
                 (Fate::Done, sighting)
             }
+            Step::Other => (Fate::Keep(Reader::Early(stream.into_early())), None),
             step => self.finish(step, stream.way),
         }
     }
@@ -456,71 +442,19 @@ impl Names {
         }
     }
 
-    /// Takes out what is held in a slot.
-    fn take(&mut self, at: usize) -> Option<Reader> {
-        let slot = self.slots.get_mut(at)?;
-        self.held -= std::mem::take(&mut slot.held);
-        slot.reader.take().map(|reader| *reader)
-    }
-
-    /// Gives a slot back whose reader was taken out.
-    fn give_back(&mut self, at: usize) {
-        if let Some(slot) = self.slots.get_mut(at) {
-            slot.turn = 0;
-            self.free.push(at as u32);
-        }
-    }
-
-    /// Puts a reader into the slot of a flow, or into a new one.
     fn hold(&mut self, watch: &mut Watch, looks: u32, reader: Reader) {
-        let at = match watch.slot() {
-            Some(at) => at,
-            None => match self.new_slot() {
-                Some(at) => at as usize,
-                None => return *watch = Watch::DONE,
-            },
-        };
-        *watch = Watch(at as u32 + Watch::SLOTS);
-        let held = reader.held();
-        if let Some(slot) = self.slots.get_mut(at) {
-            (slot.looks, slot.held, slot.reader) = (looks, held, Some(Box::new(reader)));
-            self.held += held;
+        let at = self.slots.put(watch.slot(), reader, looks);
+        *watch = at.map_or(Watch::DONE, |at| Watch(at + Watch::SLOTS));
+        while let Some(reader) = self.slots.crowded_out() {
+            self.counts.crowded_out += u64::from(!matches!(reader, Reader::Early(_)));
         }
-        while self.held > self.limits.octets_max && self.crowd_out() {}
     }
 
-    fn new_slot(&mut self) -> Option<u32> {
-        let at = if let Some(at) = self.free.pop() {
-            at
-        } else {
-            let at = u32::try_from(self.slots.len()).ok().filter(|at| *at < u32::MAX - Watch::SLOTS)?;
-            self.slots.push(Slot::default());
-            at
-        };
-        self.turn += 1;
-        self.slots.get_mut(at as usize)?.turn = self.turn;
-        self.turns.push_back((at, self.turn));
-        // Turns of slots that were given back are dropped once they are the most.
-        if self.turns.len() > 2 * (self.slots.len() - self.free.len()) + 64 {
-            let slots = &self.slots;
-            self.turns.retain(|(at, turn)| slots.get(*at as usize).is_some_and(|slot| slot.turn == *turn));
+    fn leave(&mut self, watch: &mut Watch, next: Watch) {
+        if let Some(at) = watch.slot() {
+            self.slots.give_back(at);
         }
-        Some(at)
-    }
-
-    /// Gives up the flow that was begun first; false where there is none.
-    fn crowd_out(&mut self) -> bool {
-        while let Some((at, turn)) = self.turns.pop_front() {
-            if let Some(slot) = self.slots.get_mut(at as usize)
-                && slot.turn == turn
-                && let Some(reader) = slot.reader.take()
-            {
-                self.held -= std::mem::take(&mut slot.held);
-                self.counts.crowded_out += u64::from(!matches!(*reader, Reader::Early(_)));
-                return true;
-            }
-        }
-        false
+        *watch = next;
     }
 }
 

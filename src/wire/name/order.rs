@@ -32,6 +32,11 @@ impl Order {
         self.waiting.iter().map(|(_, piece)| piece.len()).sum()
     }
 
+    /// What waits.
+    pub(super) fn into_waiting(self) -> Vec<(u32, Box<[u8]>)> {
+        self.waiting
+    }
+
     /// Takes a piece and hands on, in order, whatever has its turn with it. Pieces before the beginning and further ahead
     /// than `window` are no part of the stream.
     pub(super) fn put(

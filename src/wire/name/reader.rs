@@ -7,6 +7,7 @@ use super::dns;
 use super::dtls::Dtls;
 use super::host::Rejected;
 use super::http;
+use super::http2;
 use super::order::Order;
 use super::quic::Quic;
 use super::tls::{self, Hello};
@@ -17,6 +18,9 @@ pub(super) const MAX_STREAM: usize = 1 << 15;
 
 /// The most segments of a flow that are kept because what came before them may be the beginning of a hello.
 pub(super) const MAX_EARLY: usize = 4;
+
+/// After so many octets a record of TLS is told from other things, and most requests of HTTP are.
+const SURE: usize = 7;
 
 /// Segments by way and sequence number.
 pub(super) type Early = Vec<(Way, u32, Box<[u8]>)>;
@@ -51,6 +55,7 @@ impl Reader {
 pub(super) enum Language {
     Tls,
     Http,
+    Http2,
 }
 
 impl Language {
@@ -60,6 +65,8 @@ impl Language {
             Some(Self::Tls)
         } else if http::begins(segment) {
             Some(Self::Http)
+        } else if http2::begins(segment) {
+            Some(Self::Http2)
         } else {
             None
         }
@@ -73,11 +80,8 @@ impl Language {
                 tls::Read::Whole(hello) => Step::Hello(hello),
                 tls::Read::Other => Step::Other,
             },
-            Self::Http => match http::read(octets) {
-                http::Read::More => Step::More(octets.len() + 1),
-                http::Read::Request(http::Request { host, tunnel }) => Step::Host { host, tunnel },
-                http::Read::Other => Step::Other,
-            },
+            Self::Http => Step::of_request(http::read(octets), octets),
+            Self::Http2 => Step::of_request(http2::read(octets), octets),
         }
     }
 }
@@ -98,11 +102,23 @@ pub(super) enum Step {
     Lost,
 }
 
+impl Step {
+    fn of_request(read: http::Read, octets: &[u8]) -> Self {
+        match read {
+            http::Read::More => Self::More(octets.len() + 1),
+            http::Read::Request(http::Request { host, tunnel }) => Self::Host { host, tunnel },
+            http::Read::Other => Self::Other,
+        }
+    }
+}
+
 /// The beginning of one direction of a TCP connection.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) way: Way,
     language: Language,
+    /// The sequence number of its first octet.
+    start: u32,
     order: Order,
     octets: Vec<u8>,
     wanted: usize,
@@ -112,7 +128,7 @@ impl Stream {
     /// A stream whose first segment is at hand and wants `wanted` octets in all.
     pub(super) fn new(way: Way, language: Language, sequence: u32, first: &[u8], wanted: usize) -> Self {
         let order = Order::at(sequence.wrapping_add(first.len() as u32));
-        Self { way, language, order, octets: first.to_vec(), wanted }
+        Self { way, language, start: sequence, order, octets: first.to_vec(), wanted }
     }
 
     /// Takes a segment.
@@ -138,11 +154,29 @@ impl Stream {
         step
     }
 
+    /// Whether it begins after a position.
+    pub(super) fn begins_after(&self, sequence: u32) -> bool {
+        let ahead = self.start.wrapping_sub(sequence) as usize;
+        ahead != 0 && ahead < MAX_STREAM
+    }
+
+    /// Its segments, as if nothing had been recognised in them.
+    pub(super) fn into_early(self) -> Early {
+        let first = (self.start, self.octets.into_boxed_slice());
+        let pieces = std::iter::once(first).chain(self.order.into_waiting());
+        pieces.map(|(sequence, piece)| (self.way, sequence, piece)).collect()
+    }
+
+    /// Whether there is too little to be sure of its language.
+    pub(super) fn is_slight(&self) -> bool {
+        self.octets.len() < SURE
+    }
+
     /// What the stream says as far as it goes.
     pub(super) fn part(&self) -> Hello {
         match self.language {
             Language::Tls => tls::read_part(&self.octets),
-            Language::Http => Hello::default(),
+            Language::Http | Language::Http2 => Hello::default(),
         }
     }
 }

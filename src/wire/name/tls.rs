@@ -53,13 +53,18 @@ pub(super) enum Layout {
 pub(super) fn begins(octets: &[u8]) -> bool {
     let mut cursor = Cursor::new(octets);
     let like = |octet: Option<u8>, wanted: fn(u8) -> bool| octet.is_none_or(wanted);
-    !octets.is_empty()
-        && like(cursor.u8(), |kind| kind == HANDSHAKE_RECORD)
-        && like(cursor.u8(), |major| major == 3)
-        && like(cursor.u8(), |minor| minor <= 4)
-        && cursor.u16().is_none_or(|length| (1..=MAX_RECORD).contains(&usize::from(length)))
+    if octets.is_empty()
+        || !like(cursor.u8(), |kind| kind == HANDSHAKE_RECORD)
+        || !like(cursor.u8(), |major| major == 3)
+        || !like(cursor.u8(), |minor| minor <= 4)
+    {
+        return false;
+    }
+    let Some(length) = cursor.u16() else { return true };
+    (1..=MAX_RECORD).contains(&usize::from(length))
         && like(cursor.u8(), |message| message == CLIENT_HELLO)
-        && like(cursor.u8(), |length| length == 0)
+        // The length of a hello, in three octets, is less than 2^16; it can stand in the next record.
+        && (length == 1 || like(cursor.u8(), |length| length == 0))
 }
 
 /// Reads the records at the start of a stream.
