@@ -42,7 +42,7 @@ impl Reader {
         size_of::<Self>()
             + match self {
                 Self::Early(segments) => segments.iter().map(|(_, _, segment)| segment.len()).sum(),
-                Self::Stream(stream) => stream.order.held() + stream.octets.capacity(),
+                Self::Stream(stream) => stream.held(),
                 Self::Quic(quic) => quic.held(),
                 Self::Dtls(_, dtls) => dtls.held(),
                 Self::Dns(_, stream) => stream.held(),
@@ -122,17 +122,22 @@ pub(super) struct Stream {
     order: Order,
     octets: Vec<u8>,
     wanted: usize,
+    /// Segments before its first: if the beginning was none, they may follow the one that is.
+    before: Vec<(u32, Box<[u8]>)>,
 }
 
 impl Stream {
     /// A stream whose first segment is at hand and wants `wanted` octets in all.
     pub(super) fn new(way: Way, language: Language, sequence: u32, first: &[u8], wanted: usize) -> Self {
         let order = Order::at(sequence.wrapping_add(first.len() as u32));
-        Self { way, language, start: sequence, order, octets: first.to_vec(), wanted }
+        Self { way, language, start: sequence, order, octets: first.to_vec(), wanted, before: Vec::new() }
     }
 
     /// Takes a segment.
     pub(super) fn put(&mut self, sequence: u32, segment: &[u8]) -> Step {
+        if self.begins_after(sequence) && self.before.len() < MAX_EARLY && segment.len() <= MAX_STREAM {
+            self.before.push((sequence, segment.into()));
+        }
         let octets = &mut self.octets;
         let put = self.order.put(sequence, segment, MAX_STREAM, |new| {
             octets.extend_from_slice(new);
@@ -154,6 +159,12 @@ impl Stream {
         step
     }
 
+    /// Octets that are held.
+    fn held(&self) -> usize {
+        let before: usize = self.before.iter().map(|(_, segment)| segment.len()).sum();
+        self.order.held() + self.octets.capacity() + before
+    }
+
     /// Whether it begins after a position.
     pub(super) fn begins_after(&self, sequence: u32) -> bool {
         let ahead = self.start.wrapping_sub(sequence) as usize;
@@ -163,7 +174,7 @@ impl Stream {
     /// Its segments, as if nothing had been recognised in them.
     pub(super) fn into_early(self) -> Early {
         let first = (self.start, self.octets.into_boxed_slice());
-        let pieces = std::iter::once(first).chain(self.order.into_waiting());
+        let pieces = std::iter::once(first).chain(self.before).chain(self.order.into_waiting());
         pieces.map(|(sequence, piece)| (self.way, sequence, piece)).collect()
     }
 
