@@ -173,8 +173,8 @@ fn truth(path: &Path) -> Found {
                     name,
                 ));
             }
-            // Discovery of neighbours (SSDP) asks a group, and names nothing.
-            ["http", _, _, "1900", ..] => {}
+            // Discovery of neighbours (SSDP) asks a group, and names nothing; the root has no name.
+            ["http", _, _, "1900", ..] | ["dns", "dns", _, _, "<Root>", ..] => {}
             ["http", client, server, port, host, _] => {
                 let host = host.to_lowercase();
                 let name = match host.rsplit_once(':') {
@@ -190,8 +190,6 @@ fn truth(path: &Path) -> Found {
                     name.trim_end_matches('.').to_owned(),
                 ));
             }
-            // The root has no name.
-            ["dns", "dns", _, _, "<Root>", ..] => {}
             ["dns", "dns", responder, asker, question, a, aaaa, cname, _] => {
                 let mut addresses = set(a);
                 addresses.extend(set(aaaa).iter().map(|text| addr(text).unwrap().to_string()));
@@ -287,8 +285,11 @@ const MORE: &str = "more than tshark";
 fn differ<T: Ord + std::fmt::Debug>(ours: &BTreeSet<T>, theirs: &BTreeSet<T>, text: &mut String) -> [usize; 2] {
     let missing: Vec<_> = theirs.difference(ours).collect();
     let extra: Vec<_> = ours.difference(theirs).collect();
-    missing.iter().for_each(|row| writeln!(text, "    missing {row:?}").unwrap());
-    extra.iter().for_each(|row| writeln!(text, "    extra {row:?}").unwrap());
+    for (what, rows) in [("missing", &missing), ("extra", &extra)] {
+        for row in rows {
+            writeln!(text, "    {what} {row:?}").unwrap();
+        }
+    }
     [missing.len(), extra.len()]
 }
 

@@ -1,6 +1,6 @@
 //! Answers of the domain name system (RFC 1035), over UDP and over TCP (RFC 7766).
 //!
-//! Messages are read by the crate of NLnet Labs, who keep resolvers: pointers of compressed names are where hand-written
+//! Messages are read by the crate of `NLnet` Labs, who keep resolvers: pointers of compressed names are where hand-written
 //! readers fail. What is malformed ends a message; what was read before it stands.
 
 use std::ops::ControlFlow;

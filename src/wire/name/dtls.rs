@@ -1,4 +1,4 @@
-//! The ClientHello of DTLS (RFC 6347, RFC 9147): fragments of a message in records of their own.
+//! The `ClientHello` of DTLS (RFC 6347, RFC 9147): fragments of a message in records of their own.
 
 use std::ops::ControlFlow;
 
@@ -12,7 +12,7 @@ const CLIENT_HELLO: u8 = 1;
 /// The longest hello that is put together.
 const MAX_HELLO: usize = 1 << 14;
 
-/// What is known of a ClientHello that is not whole.
+/// What is known of a `ClientHello` that is not whole.
 #[derive(Debug)]
 pub(super) struct Dtls {
     sequence: u16,
@@ -21,16 +21,16 @@ pub(super) struct Dtls {
     message: Vec<u8>,
 }
 
-/// A fragment of a ClientHello.
+/// A fragment of a `ClientHello`.
 struct Fragment<'a> {
-    /// The number of the message: a second hello, after HelloVerifyRequest, has another.
+    /// The number of the message: a second hello, after `HelloVerifyRequest`, has another.
     sequence: u16,
     length: u32,
     offset: u32,
     data: &'a [u8],
 }
 
-/// Whether a datagram begins with a fragment of a ClientHello.
+/// Whether a datagram begins with a fragment of a `ClientHello`.
 pub(super) fn begins(datagram: &[u8]) -> bool {
     // A plain record (epoch zero), and the type of the message after the rest of its header.
     matches!(datagram, [HANDSHAKE_RECORD, 0xfe, 0xfc..=0xff, 0, 0, _, _, _, _, _, _, _, _, CLIENT_HELLO, ..])

@@ -4,7 +4,7 @@
 
 use super::host::{self, Rejected};
 
-/// Methods of the IANA registry and of UPnP, each with the space that follows it.
+/// Methods of the IANA registry and of `UPnP`, each with the space that follows it.
 const METHODS: &[&[u8]] = &[
     b"GET ",
     b"POST ",

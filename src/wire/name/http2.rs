@@ -86,13 +86,13 @@ fn authority(block: &[u8]) -> Option<Vec<u8>> {
         };
         let index = integer(&mut cursor, first, bits)?;
         let named = if index == 0 {
-            matches!(string(&mut cursor)?.as_deref(), Some(b":authority" | b"host"))
+            matches!(string(&mut cursor)?.text().as_deref(), Some(b":authority" | b"host"))
         } else {
             matches!(index, AUTHORITY | HOST)
         };
         let value = string(&mut cursor)?;
         if named {
-            return value;
+            return value.text();
         }
     }
 }
@@ -114,12 +114,27 @@ fn integer(cursor: &mut Cursor<'_>, first: u8, bits: u32) -> Option<u32> {
     None
 }
 
-/// A string (RFC 7541 section 5.2); `Some(None)` where it has symbols that no name has.
-fn string(cursor: &mut Cursor<'_>) -> Option<Option<Vec<u8>>> {
+/// A string (RFC 7541 section 5.2).
+enum Text<'a> {
+    Plain(&'a [u8]),
+    Coded(&'a [u8]),
+}
+
+impl Text<'_> {
+    /// Its octets; `None` where it has symbols that no name has.
+    fn text(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Plain(octets) => Some(octets.to_vec()),
+            Self::Coded(octets) => huffman(octets),
+        }
+    }
+}
+
+fn string<'a>(cursor: &mut Cursor<'a>) -> Option<Text<'a>> {
     let first = cursor.u8()?;
     let length = integer(cursor, first, 7)?;
     let octets = cursor.take(length as usize)?;
-    Some(if first & 0x80 == 0 { Some(octets.to_vec()) } else { huffman(octets) })
+    Some(if first & 0x80 == 0 { Text::Plain(octets) } else { Text::Coded(octets) })
 }
 
 fn huffman(octets: &[u8]) -> Option<Vec<u8>> {

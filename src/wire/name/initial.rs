@@ -64,11 +64,11 @@ impl Version {
     /// The version of a number, where it is read.
     pub(super) const fn of(number: u32) -> Option<Self> {
         let (salt, labels) = match number {
-            0x0000_0001 => (SALT_1, Labels::One),
+            // Drafts 33 and 34 have the salt of version 1.
+            0x0000_0001 | 0xff00_0021 | 0xff00_0022 => (SALT_1, Labels::One),
             0x6b33_43cf => (SALT_2, Labels::Two),
-            // Drafts 29 to 32; 33 and 34 have the salt of version 1.
+            // Drafts 29 to 32.
             0xff00_001d..=0xff00_0020 => (SALT_DRAFT_29, Labels::One),
-            0xff00_0021 | 0xff00_0022 => (SALT_1, Labels::One),
             // Drafts 23 to 28, and Facebook's of draft 27.
             0xff00_0017..=0xff00_001c | 0xface_b002 => (SALT_DRAFT_23, Labels::One),
             // Drafts 21 and 22, and Facebook's of draft 22.

@@ -3,7 +3,7 @@
 //! [`Names`] is shown the first payload of each flow, and gives up on a flow as soon as it has a name or will have none:
 //! [`Watch::is_done`] is one comparison. What it reads:
 //!
-//! - the server name in the ClientHello of TLS (RFC 6066), over as many segments and records as it takes, in any order, and
+//! - the server name in the `ClientHello` of TLS (RFC 6066), over as many segments and records as it takes, in any order, and
 //!   wherever in the beginning of a connection it stands, so that STARTTLS and tunnels through proxies need no special
 //!   care; of DTLS; and of QUIC version 1, version 2 and the drafts from 21 on, over as many packets as it takes;
 //! - the host of an HTTP/1 request, and of the first request of HTTP/2 with prior knowledge;
@@ -211,13 +211,13 @@ impl Names {
         }
         let (looks, reader) = match watch.slot() {
             None => (watch.0, None),
-            Some(at) => match self.slots.take(at) {
-                Some((reader, looks)) => (looks, Some(reader)),
-                None => {
+            Some(at) => {
+                let Some((reader, looks)) = self.slots.take(at) else {
                     self.leave(watch, Watch::DONE);
                     return None;
-                }
-            },
+                };
+                (looks, Some(reader))
+            }
         };
         // What goes on with a stream that was recognised is bounded by its length, and not by the number of segments.
         let goes_on = match &reader {
@@ -234,7 +234,7 @@ impl Names {
             Fate::Keep(reader) if looks < MAX_LOOKS => self.hold(watch, looks, reader),
             Fate::Keep(reader) => {
                 self.leave(watch, Watch::DONE);
-                return sighting.or_else(|| self.give_up(reader));
+                return sighting.or_else(|| self.give_up(&reader));
             }
             Fate::Look if looks < MAX_LOOKS => self.leave(watch, Watch(looks)),
             Fate::Look | Fate::Done => self.leave(watch, Watch::DONE),
@@ -247,7 +247,7 @@ impl Names {
         let at = watch.slot()?;
         let taken = self.slots.take(at);
         self.slots.give_back(at);
-        self.give_up(taken?.0)
+        self.give_up(&taken?.0)
     }
 
     /// What clients have been told to find where.
@@ -324,7 +324,7 @@ impl Names {
         match step {
             Step::More(_) if segment.missing == 0 => (Fate::Keep(Reader::Stream(stream)), None),
             Step::More(_) | Step::Lost => {
-                let sighting = self.give_up(Reader::Stream(stream));
+                let sighting = self.give_up(&Reader::Stream(stream));
                 (Fate::Done, sighting)
             }
             Step::Other => (Fate::Keep(Reader::Early(stream.into_early())), None),
@@ -387,21 +387,21 @@ impl Names {
                 None => (Fate::Look, None),
             },
             quic::State::Hello(hello) => (Fate::Done, self.hello(hello, segment.way, NameSource::Quic)),
-            quic::State::Over => (Fate::Done, self.give_up(Reader::Quic(quic))),
+            quic::State::Over => (Fate::Done, self.give_up(&Reader::Quic(quic))),
         }
     }
 
     fn put_dtls(&mut self, mut dtls: Box<Dtls>, segment: &Segment<'_>) -> Outcome {
         match dtls.put(segment.payload) {
             Some(hello) => (Fate::Done, self.hello(hello, segment.way, NameSource::Sni)),
-            None if segment.missing > 0 => (Fate::Done, self.give_up(Reader::Dtls(segment.way, dtls))),
+            None if segment.missing > 0 => (Fate::Done, self.give_up(&Reader::Dtls(segment.way, dtls))),
             None => (Fate::Keep(Reader::Dtls(segment.way, dtls)), None),
         }
     }
 
     /// The name in what there is of a hello that will not be whole.
-    fn give_up(&mut self, reader: Reader) -> Option<Sighting> {
-        let (hello, way, from) = match &reader {
+    fn give_up(&mut self, reader: &Reader) -> Option<Sighting> {
+        let (hello, way, from) = match reader {
             Reader::Early(_) | Reader::Dns(..) => return None,
             Reader::Stream(stream) => (stream.part(), stream.way, NameSource::Sni),
             Reader::Quic(quic) => (quic.part(), quic.client()?, NameSource::Quic),
@@ -417,13 +417,8 @@ impl Names {
     fn hello(&mut self, hello: Hello, way: Way, from: NameSource) -> Option<Sighting> {
         self.counts.hellos += 1;
         self.counts.encrypted += u64::from(hello.encrypted);
-        match hello.name {
-            Some(name) => self.sighting(name, way, from, hello.encrypted),
-            None => {
-                self.counts.nameless += 1;
-                None
-            }
-        }
+        self.counts.nameless += u64::from(hello.name.is_none());
+        self.sighting(hello.name?, way, from, hello.encrypted)
     }
 
     fn sighting(
@@ -433,13 +428,8 @@ impl Names {
         from: NameSource,
         outer: bool,
     ) -> Option<Sighting> {
-        match name {
-            Ok(text) => Some(Sighting { name: Name { text, from }, asked, outer }),
-            Err(Rejected) => {
-                self.counts.rejected += 1;
-                None
-            }
-        }
+        self.counts.rejected += u64::from(name.is_err());
+        Some(Sighting { name: Name { text: name.ok()?, from }, asked, outer })
     }
 
     fn hold(&mut self, watch: &mut Watch, looks: u32, reader: Reader) {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-/// The most pieces that wait for what comes before them. Clients that cut their ClientHello into many frames on purpose
+/// The most pieces that wait for what comes before them. Clients that cut their `ClientHello` into many frames on purpose
 /// (Chrome) use some tens.
 const MAX_WAITING: usize = 128;
 

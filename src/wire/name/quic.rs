@@ -1,4 +1,4 @@
-//! The ClientHello in Initial packets of QUIC (RFC 9000, RFC 9001, RFC 9369), and the server name in the one of Google's
+//! The `ClientHello` in Initial packets of QUIC (RFC 9000, RFC 9001, RFC 9369), and the server name in the one of Google's
 //! QUIC before it.
 
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ const MAX_PACKETS: u8 = 16;
 /// The longest handshake message that is put together.
 const MAX_HELLO: usize = 1 << 14;
 
-/// What is known of a flow whose ClientHello is not whole.
+/// What is known of a flow whose `ClientHello` is not whole.
 #[derive(Debug)]
 pub(super) struct Quic {
     /// Who sends it, and the keys of its packets, once one was opened.
@@ -144,7 +144,7 @@ fn next_crypto<'a>(cursor: &mut Cursor<'a>) -> Option<(u64, &'a [u8])> {
     }
 }
 
-/// The server name in a ClientHello of Google's QUIC, versions Q024 to Q046, where it stands in clear: a table of tags
+/// The server name in a `ClientHello` of Google's QUIC, versions Q024 to Q046, where it stands in clear: a table of tags
 /// and values (QUIC Crypto, Langley and Chang). `None` where the datagram has no such thing.
 pub(super) fn google_name(datagram: &[u8]) -> Option<&[u8]> {
     // The version follows the flags and a connection identifier of eight octets, or, from Q044 on, the flags alone.

@@ -7,7 +7,7 @@ use super::reader::Reader;
 /// Readers of flows, each under a number that its flow keeps.
 #[derive(Debug)]
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    all: Vec<Slot>,
     free: Vec<u32>,
     /// Slots in the order in which they were taken, with the turn; where a slot has another turn, it was taken again.
     turns: VecDeque<(u32, u64)>,
@@ -31,7 +31,7 @@ impl Slots {
 
     /// None taken; `limit` octets can be held.
     pub(super) const fn new(limit: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), turns: VecDeque::new(), turn: 0, held: 0, limit }
+        Self { all: Vec::new(), free: Vec::new(), turns: VecDeque::new(), turn: 0, held: 0, limit }
     }
 
     /// Octets that are held.
@@ -41,14 +41,14 @@ impl Slots {
 
     /// Takes out the reader of a slot, and how many looks there were; `None` where it was taken away.
     pub(super) fn take(&mut self, at: u32) -> Option<(Reader, u32)> {
-        let slot = self.slots.get_mut(at as usize)?;
+        let slot = self.all.get_mut(at as usize)?;
         self.held -= std::mem::take(&mut slot.held);
         slot.reader.take().map(|reader| (*reader, slot.looks))
     }
 
     /// Gives a slot back whose reader was taken out.
     pub(super) fn give_back(&mut self, at: u32) {
-        if let Some(slot) = self.slots.get_mut(at as usize) {
+        if let Some(slot) = self.all.get_mut(at as usize) {
             slot.turn = 0;
             self.free.push(at);
         }
@@ -57,7 +57,7 @@ impl Slots {
     /// Puts a reader into the slot that its flow has, or into a new one, and says which; `None` where there are no more.
     pub(super) fn put(&mut self, at: Option<u32>, reader: Reader, looks: u32) -> Option<u32> {
         let at = at.or_else(|| self.new_slot())?;
-        let slot = self.slots.get_mut(at as usize)?;
+        let slot = self.all.get_mut(at as usize)?;
         let held = reader.held();
         (slot.looks, slot.held, slot.reader) = (looks, held, Some(Box::new(reader)));
         self.held += held;
@@ -68,7 +68,7 @@ impl Slots {
     pub(super) fn crowded_out(&mut self) -> Option<Reader> {
         while self.held > self.limit {
             let (at, turn) = self.turns.pop_front()?;
-            if let Some(slot) = self.slots.get_mut(at as usize)
+            if let Some(slot) = self.all.get_mut(at as usize)
                 && slot.turn == turn
                 && let Some(reader) = slot.reader.take()
             {
@@ -83,17 +83,17 @@ impl Slots {
         let at = if let Some(at) = self.free.pop() {
             at
         } else {
-            let at = u32::try_from(self.slots.len()).ok().filter(|at| *at < Self::MAX)?;
-            self.slots.push(Slot::default());
+            let at = u32::try_from(self.all.len()).ok().filter(|at| *at < Self::MAX)?;
+            self.all.push(Slot::default());
             at
         };
         self.turn += 1;
-        self.slots.get_mut(at as usize)?.turn = self.turn;
+        self.all.get_mut(at as usize)?.turn = self.turn;
         self.turns.push_back((at, self.turn));
         // Turns of slots that were given back are dropped once they are the most.
-        if self.turns.len() > 2 * (self.slots.len() - self.free.len()) + 64 {
-            let slots = &self.slots;
-            self.turns.retain(|(at, turn)| slots.get(*at as usize).is_some_and(|slot| slot.turn == *turn));
+        if self.turns.len() > 2 * (self.all.len() - self.free.len()) + 64 {
+            let all = &self.all;
+            self.turns.retain(|(at, turn)| all.get(*at as usize).is_some_and(|slot| slot.turn == *turn));
         }
         Some(at)
     }

@@ -1,4 +1,4 @@
-//! The server name in a ClientHello (RFC 8446 section 4.1.2, RFC 6066 section 3), and whether another is hidden in it
+//! The server name in a `ClientHello` (RFC 8446 section 4.1.2, RFC 6066 section 3), and whether another is hidden in it
 //! (RFC 9849).
 //!
 //! Read by hand, and not by a crate: three fields are wanted, and they are wanted from a hello whose end was not captured
@@ -22,7 +22,7 @@ const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 /// Of the drafts before it, which hid the server name alone (draft-ietf-tls-esni-02).
 const ENCRYPTED_SERVER_NAME: u16 = 0xffce;
 
-/// What a ClientHello says.
+/// What a `ClientHello` says.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Hello {
     /// The server name.
@@ -49,7 +49,7 @@ pub(super) enum Layout {
     Dtls,
 }
 
-/// Whether octets begin as a record with a ClientHello does, as far as they go.
+/// Whether octets begin as a record with a `ClientHello` does, as far as they go.
 pub(super) fn begins(octets: &[u8]) -> bool {
     let mut cursor = Cursor::new(octets);
     let like = |octet: Option<u8>, wanted: fn(u8) -> bool| octet.is_none_or(wanted);
@@ -173,7 +173,7 @@ fn record<'a>(cursor: &mut Cursor<'a>) -> Record<'a> {
     }
 }
 
-/// Reads the body of a ClientHello as far as it goes.
+/// Reads the body of a `ClientHello` as far as it goes.
 fn hello(body: &[u8], layout: Layout) -> Hello {
     let mut hello = Hello::default();
     // Where a field is missing, what was found before it stands.
