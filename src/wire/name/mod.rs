@@ -10,7 +10,7 @@
 //! - answers of the domain name system over UDP and TCP, which name an address for the client that received them
 //!   ([`Answers`]); multicast DNS and LLMNR are left out, since they name neighbours.
 //!
-//! STUN is not read: its requests name no server, and the realm in an answer is the server's own word.
+//! Certificates are not read, nor is STUN: its requests name no server, and the realm in an answer is the server's own word.
 //!
 //! Names come from strangers. What is held of a flow, what is held in all, and how many packets are looked at have limits,
 //! and reaching one is counted ([`Counts`]). Nothing of a payload is kept beyond the names themselves.
