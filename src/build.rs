@@ -1,7 +1,5 @@
 //! Says what to install when libpcap is missing, before the linker would say it worse.
 
-#![expect(clippy::print_stdout, reason = "a build script talks to cargo on its standard output")]
-
 use std::path::Path;
 use std::process::{Command, exit};
 

@@ -39,10 +39,14 @@ pub enum Local {
 }
 
 impl Local {
-    /// The private networks of RFC 1918 and RFC 4193 and the shared address space of RFC 6598.
-    pub fn private() -> Self {
+    /// The private networks of RFC 1918 and RFC 4193, the shared address space of RFC 6598, and the addresses of this host.
+    pub fn private(host: &[IpNet]) -> Self {
         const NETWORKS: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
-        Self::Private(NETWORKS.iter().filter_map(|text| text.parse().ok()).collect())
+        let mut networks: Vec<IpNet> = NETWORKS.iter().filter_map(|text| text.parse().ok()).collect();
+        let beside = |network: &&IpNet| !networks.iter().any(|known| known.contains(*network));
+        let added: Vec<IpNet> = host.iter().filter(beside).copied().collect();
+        networks.extend(added);
+        Self::Private(networks)
     }
 
     /// The networks that are ours besides those of a policy.

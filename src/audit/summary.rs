@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
@@ -145,7 +146,7 @@ impl Audit {
              no network tool can see."
                 .to_owned(),
         ];
-        let with_places = grounds.gazetteer.sources().iter().filter(|source| !source.kind.contains("asn")).count();
+        let with_places = grounds.gazetteer.sources().iter().filter(|source| source.kind.contains("country")).count();
         if with_places == 1 {
             limits.push(
                 "Locations rest on one database. One country database alone is wrong for some addresses, most often in small blocks of \
@@ -243,5 +244,10 @@ fn finding_id(key: &FindingKey, rule: Option<&str>, zone: &str, to: &Endpoint) -
     for (name, value) in parts {
         hash.update(format!("{name}={value}\n"));
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let mut id = String::new();
+    for byte in hash.finalize().iter().take(6) {
+        // A string takes all that is written to it.
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
 }

@@ -55,6 +55,15 @@ pub struct InputArgs {
     /// The most octets that a compressed input may grow to, such as 64GiB
     #[arg(long, value_name = "SIZE", default_value = "1TiB", value_parser = size)]
     pub max_inflate: u64,
+    /// How packets become flows.
+    #[command(flatten)]
+    pub meter: MeterArgs,
+}
+
+/// How packets become flows.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Metering")]
+pub struct MeterArgs {
     /// The most flows that are held at once; beyond it the flow that has been idle longest is cut
     #[arg(long, value_name = "N", default_value_t = 4_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub max_flows: u32,

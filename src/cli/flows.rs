@@ -103,7 +103,7 @@ impl<'a> Row<'a> {
 }
 
 pub(super) fn run(args: &FlowsArgs) -> Result<Exit, Stop> {
-    let grounds = plan::grounds(&args.grounds);
+    let grounds = plan::grounds(&args.grounds, &[]);
     let inputs = plan::inputs(&args.input);
     let (grounds, (inputs, unreadable)) = (grounds?, inputs?);
     let options = plan::options(&args.input);
@@ -142,7 +142,7 @@ pub(super) fn run(args: &FlowsArgs) -> Result<Exit, Stop> {
 
 enum Printer<'a> {
     Jsonl(Box<dyn Write + 'a>),
-    Csv(csv::Writer<Box<dyn Write + 'a>>),
+    Csv(Box<csv::Writer<Box<dyn Write + 'a>>>),
 }
 
 impl<'a> Printer<'a> {
@@ -152,7 +152,7 @@ impl<'a> Printer<'a> {
             FlowFormat::Csv => {
                 let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
                 csv.write_record(KEYS).map_err(std::io::Error::other)?;
-                Self::Csv(csv)
+                Self::Csv(Box::new(csv))
             }
         })
     }

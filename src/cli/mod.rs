@@ -1,4 +1,4 @@
-//! The command line: what was typed ([`args`]), what it means ([`plan`]), and a file per command.
+//! The command line: what was typed ([`args`]), what it means (`plan`), and a file per command.
 //!
 //! Results go to standard output, everything else to standard error. "Clean" and "could not see" never share an exit code
 //! ([`Exit`]).
@@ -73,7 +73,7 @@ pub fn run() -> ExitCode {
         Command::Flows(args) => flows::run(&args),
         #[cfg(feature = "live")]
         Command::Watch(args) => watch::run(&args),
-        Command::Policy(command) => return policy::run(command, jiff::Zoned::now().date()),
+        Command::Policy(command) => return policy::run(&command, jiff::Zoned::now().date()),
     };
     match result {
         Ok(exit) | Err(Stop::Told(exit)) => exit.into(),

@@ -1,10 +1,11 @@
 //! What was typed means this: grounds, inputs and outputs, or every mistake at once.
 
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use super::args::{Accept, GroundsArgs, InputArgs, OutputArgs};
+use super::args::{Accept, GroundsArgs, InputArgs, MeterArgs, OutputArgs};
 use super::{Exit, Stop, tell};
 use ipnet::IpNet;
 
@@ -19,8 +20,10 @@ use crate::run::batch::{self, Input, chain};
 use crate::source::Options;
 
 /// The grounds that the arguments name. Everything that is wrong with them is told before this fails.
-pub(super) fn grounds(args: &GroundsArgs) -> Result<Grounds, Stop> {
-    let policy = policy(args);
+///
+/// `host` are the addresses of this host, which are ours in a live capture.
+pub(super) fn grounds(args: &GroundsArgs, host: &[IpNet]) -> Result<Grounds, Stop> {
+    let policy = policy(args, host);
     let gazetteer = gazetteer(&args.db).map_err(|reason| tell(&reason));
     match (policy, gazetteer) {
         (Ok((policy, local)), Ok(gazetteer)) => Ok(Grounds { policy, gazetteer, local }),
@@ -29,8 +32,8 @@ pub(super) fn grounds(args: &GroundsArgs) -> Result<Grounds, Stop> {
 }
 
 /// The policy, and which addresses are ours. What is wrong is told here.
-fn policy(args: &GroundsArgs) -> Result<(Option<Policy>, Local), ()> {
-    let local = if args.local.is_empty() { Local::private() } else { Local::Stated(args.local.clone()) };
+fn policy(args: &GroundsArgs, host: &[IpNet]) -> Result<(Option<Policy>, Local), ()> {
+    let local = if args.local.is_empty() { Local::private(host) } else { Local::Stated(args.local.clone()) };
     let (policy, diagnostics, origin, text, local) = if let Some(path) = &args.policy {
         let origin = path.display().to_string();
         let text = super::policy::read(path).map_err(|reason| tell(&reason))?;
@@ -51,13 +54,11 @@ fn policy(args: &GroundsArgs) -> Result<(Option<Policy>, Local), ()> {
         // Nobody is left to tell where standard error is closed.
         let _ = writeln!(anstream::stderr(), "{drawn}");
     }
-    match policy {
-        Some(policy) => Ok((Some(policy), local)),
-        None => {
-            tell(&format!("the policy of {origin} cannot be used"));
-            Err(())
-        }
+    if policy.is_none() {
+        tell(&format!("the policy of {origin} cannot be used"));
+        return Err(());
     }
+    Ok((policy, local))
 }
 
 fn gazetteer(paths: &[PathBuf]) -> Result<Gazetteer, String> {
@@ -84,14 +85,18 @@ pub(super) fn inputs(args: &InputArgs) -> Result<(Vec<Input>, Vec<batch::PlanErr
 
 /// How the arguments say that inputs are read.
 pub(super) fn options(args: &InputArgs) -> Options {
-    Options {
-        meter: MeterConfig {
-            idle_timeout: u64::from(args.idle_timeout) * Timestamp::SECOND,
-            active_timeout: u64::from(args.active_timeout) * Timestamp::SECOND,
-            flows_max: args.max_flows as usize,
-            ..MeterConfig::default()
-        },
-        max_inflate: args.max_inflate,
+    Options { meter: meter(&args.meter), max_inflate: args.max_inflate }
+}
+
+/// How the arguments say that packets become flows.
+pub(super) fn meter(args: &MeterArgs) -> MeterConfig {
+    MeterConfig {
+        idle_timeout: u64::from(args.idle_timeout) * Timestamp::SECOND,
+        active_timeout: u64::from(args.active_timeout) * Timestamp::SECOND,
+        flows_max: args.max_flows as usize,
+        // Captures come from strangers, who must not be able to choose flows that collide. No output depends on it.
+        hash_seed: RandomState::new().build_hasher().finish(),
+        ..MeterConfig::default()
     }
 }
 
@@ -123,11 +128,23 @@ pub(super) fn write(args: &OutputArgs, report: &Report) -> Result<(), Stop> {
         out.flush()?;
         return Ok(());
     }
-    let stdout = io::stdout();
+    write_to(io::stdout(), format, report)
+}
+
+/// Writes a report to standard error, where standard output is for something else.
+#[cfg(feature = "live")]
+pub(super) fn write_beside(args: &OutputArgs, report: &Report) -> Result<(), Stop> {
+    write_to(io::stderr(), args.format.unwrap_or(Format::Text), report)
+}
+
+fn write_to<S>(stream: S, format: Format, report: &Report) -> Result<(), Stop>
+where
+    S: Write + IsTerminal + anstream::stream::RawStream + std::os::fd::AsFd,
+{
     let width =
-        terminal_size::terminal_size_of(&stdout).map_or(Style::default().width, |(width, _)| usize::from(width.0));
-    let style = Style { colour: colour(&stdout), width };
-    let mut out = BufWriter::new(stdout.lock());
+        terminal_size::terminal_size_of(&stream).map_or(Style::default().width, |(width, _)| usize::from(width.0));
+    let style = Style { colour: colour(&stream), width };
+    let mut out = BufWriter::new(stream);
     report::write(report, format, style, &mut out)?;
     out.flush()?;
     Ok(())

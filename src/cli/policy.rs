@@ -15,7 +15,7 @@ use crate::policy::{Library, Policy, library_listing};
 pub const STARTER: &str = include_str!("../../rules/starter.toml");
 
 /// The largest policy file that is read, in octets.
-const MAX_FILE: u64 = 64 << 20;
+const MAX_FILE: u64 = 8 << 20;
 
 /// Check, test, show and begin a policy.
 #[derive(Debug, Subcommand)]
@@ -96,9 +96,9 @@ const UNUSABLE: u8 = 2;
 
 /// Runs a command. `today` is the day by the clock, for sets that are due for review; output goes to standard output, and
 /// what is wrong with the run itself to standard error.
-pub fn run(command: PolicyCommand, today: Date) -> ExitCode {
+pub fn run(command: &PolicyCommand, today: Date) -> ExitCode {
     let mut out = anstream::AutoStream::auto(io::stdout().lock());
-    let status = execute(&command, today, colour(), &mut out);
+    let status = execute(command, today, colour(), &mut out);
     match status.and_then(|status| out.flush().map(|()| status)) {
         Ok(status) => ExitCode::from(status),
         // Whoever reads has seen enough.

@@ -1,7 +1,8 @@
 //! `landfall watch`: judge what goes over interfaces while it goes.
 //!
 //! A finding is a line of JSON on standard output as soon as the first payload of its first flow is seen. The report, with
-//! everything that followed, is written at the end.
+//! everything that followed, is written at the end: to a file (`-o`), else to standard error, so that standard output stays
+//! lines of JSON; without a policy, where there can be no findings, to standard output.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -10,12 +11,12 @@ use std::time::Duration;
 
 use clap::ArgAction;
 
-use super::args::{GroundsArgs, OutputArgs};
+use super::args::{GroundsArgs, MeterArgs, OutputArgs};
 use super::{Exit, Stop, plan, tell};
 use crate::audit::{Audit, Auditor, Grounds};
 use crate::meter::{Early, MeterConfig};
-use crate::model::{Batch, Coverage, FindingKey, InputCoverage, Timestamp};
-use crate::run::live::{KIND, Watch};
+use crate::model::{Batch, Coverage, FindingKey, InputCoverage};
+use crate::run::live::{self, KIND, Watch};
 
 /// Judge what goes over interfaces.
 #[derive(Debug, clap::Args)]
@@ -29,15 +30,9 @@ pub struct WatchArgs {
     /// Stop after this long, such as 10s, 5m or 1h30m [default: when a signal comes]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub limit: Option<Duration>,
-    /// The most flows that are held at once on an interface; beyond it the flow that has been idle longest is cut
-    #[arg(long, value_name = "N", default_value_t = 4_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
-    pub max_flows: u32,
-    /// Seconds without a packet after which a flow has ended
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
-    pub idle_timeout: u32,
-    /// Seconds after which a flow that goes on is reported
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..))]
-    pub active_timeout: u32,
+    /// How packets become flows.
+    #[command(flatten)]
+    pub meter: MeterArgs,
     /// What to judge by.
     #[command(flatten)]
     pub grounds: GroundsArgs,
@@ -48,15 +43,9 @@ pub struct WatchArgs {
 
 pub(super) fn run(args: &WatchArgs) -> Result<Exit, Stop> {
     let stamp = plan::stamp(&args.output)?;
-    let grounds = plan::grounds(&args.grounds)?;
-    let config = MeterConfig {
-        idle_timeout: u64::from(args.idle_timeout) * Timestamp::SECOND,
-        active_timeout: u64::from(args.active_timeout) * Timestamp::SECOND,
-        flows_max: args.max_flows as usize,
-        early: Early::FirstPayload,
-        ..MeterConfig::default()
-    };
-    let failed = |error: crate::run::live::LiveError| Stop::Failed(error.to_string());
+    let grounds = plan::grounds(&args.grounds, &live::host_networks())?;
+    let config = MeterConfig { early: Early::FirstPayload, ..plan::meter(&args.meter) };
+    let failed = |error: live::LiveError| Stop::Failed(error.to_string());
     let watch = Watch::open(&args.interfaces, args.filter.as_deref(), config).map_err(failed)?;
     let interfaces: Vec<_> = watch.interfaces().map(|(_, name)| name).collect();
     tell(&format!("watching {}", interfaces.join(", ")));
@@ -82,8 +71,10 @@ pub(super) fn run(args: &WatchArgs) -> Result<Exit, Stop> {
     judge.add(auditor.finish());
 
     let report = judge.whole.report(&grounds, stamp);
-    // Standard output is for findings where a policy can make some.
-    if args.output.output.is_some() || grounds.policy.is_none() {
+    if args.output.output.is_none() && grounds.policy.is_some() {
+        // Standard output is for findings, a line each: the report goes beside it.
+        plan::write_beside(&args.output, &report)?;
+    } else {
         plan::write(&args.output, &report)?;
     }
     Ok(plan::exit(report.outcome, judge.whole.coverage.is_complete(), &args.output.accept))

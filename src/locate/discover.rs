@@ -19,7 +19,7 @@ const KNOWN: [&[&str]; 6] = [
     &["ipinfo_asn.mmdb"],
 ];
 
-/// Databases in these folders, in a stable order: places before AS numbers, MaxMind, DB-IP, IPinfo.
+/// Databases in these folders, in a stable order: places before AS numbers, `MaxMind`, DB-IP, `IPinfo`.
 ///
 /// Of each publisher and purpose one file is taken, since its editions are one and the same evidence: a city database
 /// before a country one, the newest month before older ones, and a folder that is named earlier before a later one.

@@ -1,6 +1,6 @@
 //! The location data that the program carries, so that the first command works offline with nothing installed.
 //!
-//! Countries are those of DB-IP Lite, AS numbers those of RouteViews, DB-IP and the NRO, both CC BY 4.0: see `NOTICE`
+//! Countries are those of DB-IP Lite, AS numbers those of `RouteViews`, DB-IP and the NRO, both CC BY 4.0: see `NOTICE`
 //! beside the files. The generator (`cargo run --release --example embed`) makes the files and `VINTAGE.toml`, which says
 //! where each comes from. A registry's delegations are no substitute: the country where a network is registered is wrong
 //! for six of ten networks of the large providers.
@@ -15,7 +15,6 @@ use self::codec::{CodecError, Numbers};
 use super::LocateError;
 use super::layer::{Layer, Organisations, Saying};
 use super::mmdb::{self, Database};
-use super::runs::{Key, Runs};
 use crate::model::{Authority, Country, CountrySet, LocationSource};
 
 static COUNTRIES: &[u8] = include_bytes!("embedded/country.bin");
@@ -54,8 +53,8 @@ pub struct Origin {
     pub generator: String,
 }
 
-fn damaged(what: impl ToString) -> LocateError {
-    LocateError::Embedded { what: what.to_string() }
+fn damaged(what: impl Into<String>) -> LocateError {
+    LocateError::Embedded { what: what.into() }
 }
 
 /// Where the embedded data comes from.
@@ -79,7 +78,7 @@ fn source(origin: Origin, kind: &str) -> LocationSource {
 
 pub(super) fn countries() -> Result<Database, LocateError> {
     let origin = vintage()?.country;
-    let table = codec::decode(COUNTRIES).map_err(damaged)?;
+    let table = codec::decode(COUNTRIES).map_err(|error| damaged(error.to_string()))?;
     let mut sayings = vec![Saying::NOTHING];
     sayings.extend(Country::all().map(|country| Saying { places: CountrySet::of(country), registered: None }));
     // Country number to saying; a table by the two letters, since there are half a million runs.
@@ -101,11 +100,11 @@ pub(super) fn countries() -> Result<Database, LocateError> {
 
 pub(super) fn systems() -> Result<Database, LocateError> {
     let origin = vintage()?.asn;
-    let table = codec::decode(SYSTEMS).map_err(damaged)?;
+    let table = codec::decode(SYSTEMS).map_err(|error| damaged(error.to_string()))?;
     let organisations = Organisations::from_lines(table.named, table.names);
     let layer = Layer {
         systems: (table.v4, table.v6),
-        organisations: organisations.ok_or_else(|| damaged(CodecError::Range))?,
+        organisations: organisations.ok_or_else(|| damaged(CodecError::Range.to_string()))?,
         networks: origin.networks,
         ..Layer::default()
     };
@@ -124,9 +123,6 @@ pub fn countries_of(path: &Path) -> Result<Numbers, LocateError> {
         let only = layer.sayings.get(saying as usize).and_then(|saying| saying.places.only());
         only.map_or(0, letters)
     };
-    fn numbered<K: Key>(runs: Runs<K, u32>, number: impl Fn(u32) -> u32) -> Runs<K, u32> {
-        runs.map(number)
-    }
     let (v4, v6) = layer.places.clone();
-    Ok(Numbers { v4: numbered(v4, number), v6: numbered(v6, number), ..Numbers::default() })
+    Ok(Numbers { v4: v4.map(number), v6: v6.map(number), ..Numbers::default() })
 }

@@ -39,6 +39,11 @@ impl Layer {
         self.sayings.len() > 1
     }
 
+    /// Whether it says anything of IPv4, and of IPv6.
+    pub(super) fn families(&self) -> (bool, bool) {
+        (self.places.0.said() + self.systems.0.said() > 0, self.places.1.said() + self.systems.1.said() > 0)
+    }
+
     /// Whether it knows any AS number.
     pub(super) fn has_systems(&self) -> bool {
         self.systems.0.said() + self.systems.1.said() > 0
@@ -97,10 +102,13 @@ impl FromIterator<(u32, String)> for Organisations {
     }
 }
 
-/// A name from a stranger's file as it may be shown on a terminal: one line, without control characters, not too long.
+/// A name from a stranger's file as it may be shown on a terminal: one line, not too long, without control characters
+/// and without those that turn the direction of the text.
 pub(super) fn tidy(name: &str) -> String {
     let mut tidy = String::new();
-    for word in name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+    let is_break =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    for word in name.split(is_break).filter(|word| !word.is_empty()) {
         if tidy.len() + word.len() >= MAX_NAME {
             break;
         }

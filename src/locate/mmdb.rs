@@ -1,4 +1,4 @@
-//! MaxMind DB files, walked once into a [`Layer`].
+//! `MaxMind` DB files, walked once into a [`Layer`].
 //!
 //! Everything that touches the `maxminddb` crate stays in this file. The layout of a record is found by its fields, never
 //! by the type that the file claims for itself: converted files claim all sorts. A file is checked while it is walked,
@@ -47,9 +47,15 @@ pub(super) struct Database {
 /// Reads and walks a database.
 pub(super) fn read(path: &Path) -> Result<Database, LocateError> {
     let io = |source| LocateError::Io { path: path.to_owned(), source };
+    let metadata = path.metadata().map_err(io)?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        // A pipe or a device could be read for ever. A folder is refused by the system, in its own words.
+        let what = "it is not a regular file".to_owned();
+        return Err(LocateError::NotADatabase { path: path.to_owned(), what });
+    }
     let mut octets = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut octets)).map_err(io)?;
-    if read as u64 > MAX_FILE {
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut octets)).map_err(io)? as u64;
+    if read > MAX_FILE {
         return Err(LocateError::TooLarge { path: path.to_owned() });
     }
     if octets.starts_with(&[0x1f, 0x8b]) || octets.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
@@ -60,8 +66,8 @@ pub(super) fn read(path: &Path) -> Result<Database, LocateError> {
     }
     let digest = hex(&Sha256::digest(&octets));
     let reader = Reader::from_source(octets)
-        .map_err(|error| LocateError::NotADatabase { path: path.to_owned(), what: tidy(&error.to_string()) })?;
-    let layer = Walk::new(path, &reader).walk()?;
+        .map_err(|error| LocateError::NotADatabase { path: path.to_owned(), what: told(&error) })?;
+    let layer = Walk::new(path, &reader, read).walk()?;
 
     let metadata = reader.metadata();
     let as_of = i64::try_from(metadata.build_epoch)
@@ -69,15 +75,21 @@ pub(super) fn read(path: &Path) -> Result<Database, LocateError> {
         .filter(|secs| *secs > 0 && jiff::Timestamp::from_second(*secs).is_ok())
         .map(|secs| Timestamp::from_secs(secs.unsigned_abs()).date());
     let (licence, attribution) = terms(&metadata.database_type);
-    let kind = match (layer.has_places(), layer.has_systems()) {
-        (true, true) => "mmdb country and asn",
-        (true, false) => "mmdb country",
-        _ => "mmdb asn",
+    let what = match (layer.has_places(), layer.has_systems()) {
+        (true, true) => "country and asn",
+        (true, false) => "country",
+        _ => "asn",
+    };
+    // A file of one family leaves the other unknown, which should not surprise the reader of a report.
+    let only = match layer.families() {
+        (true, false) => ", IPv4 only",
+        (false, true) => ", IPv6 only",
+        _ => "",
     };
     let source = LocationSource {
         name: path.file_stem().map_or_else(String::new, |stem| tidy(&stem.to_string_lossy())),
         origin: path.display().to_string(),
-        kind: kind.to_owned(),
+        kind: format!("mmdb {what}{only}"),
         authority: Authority::Indicative,
         as_of: as_of.map(|date| date.to_string()),
         digest,
@@ -135,11 +147,8 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(path: &'a Path, reader: &'a Reader<Vec<u8>>) -> Self {
+    fn new(path: &'a Path, reader: &'a Reader<Vec<u8>>, size: u64) -> Self {
         let metadata = reader.metadata();
-        // The tree alone is `record_size / 4` octets a node: the file is at least that large.
-        let least = u64::from(metadata.node_count) * u64::from(metadata.record_size) / 4;
-        let size = path.metadata().map_or(least, |metadata| metadata.len().clamp(least, MAX_FILE));
         Self {
             path,
             reader,
@@ -216,15 +225,14 @@ impl<'a> Walk<'a> {
                 std::net::IpAddr::V6(first) => u128::from(first),
             };
             let last = first | span(u32::from(network.prefix()), bits);
-            let says = match self.memo.get(&offset) {
-                Some(says) => *says,
-                None => {
-                    self.last = network.to_string();
-                    let record = found.decode::<Value<'_>>().map_err(|error| self.corrupt(&error))?;
-                    let says = self.record(&record.unwrap_or(Value::Other(0)))?;
-                    self.memo.insert(offset, says);
-                    says
-                }
+            let says = if let Some(says) = self.memo.get(&offset) {
+                *says
+            } else {
+                self.last = network.to_string();
+                let record = found.decode::<Value<'_>>().map_err(|error| self.corrupt(&error))?;
+                let says = self.record(&record.unwrap_or(Value::Other(0)))?;
+                self.memo.insert(offset, says);
+                says
             };
             if says != (0, 0) {
                 if first >= start {
@@ -265,12 +273,25 @@ impl<'a> Walk<'a> {
     }
 
     fn corrupt(&self, error: &MaxMindDbError) -> LocateError {
-        self.damaged(tidy(&error.to_string()))
+        self.damaged(told(error))
     }
 
     fn damaged(&self, what: String) -> LocateError {
         let network = if self.last.is_empty() { None } else { Some(self.last.clone()) };
         LocateError::Corrupt { path: self.path.to_owned(), network, what }
+    }
+}
+
+/// What the crate says is wrong, without the words that our own sentence has already.
+fn told(error: &MaxMindDbError) -> String {
+    match error {
+        MaxMindDbError::InvalidDatabase { message, offset }
+        | MaxMindDbError::Decoding { message, offset, .. }
+        | MaxMindDbError::ResourceLimit { message, offset, .. } => match offset {
+            Some(offset) => format!("{} at offset {offset}", tidy(message)),
+            None => tidy(message),
+        },
+        other => tidy(&other.to_string()),
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! | publisher | country | AS number | its holder |
 //! |---|---|---|---|
-//! | MaxMind, DB-IP | `country.iso_code` | `autonomous_system_number`, in Enterprise below `traits` | `autonomous_system_organization` |
+//! | `MaxMind`, DB-IP | `country.iso_code` | `autonomous_system_number`, in Enterprise below `traits` | `autonomous_system_organization` |
 //! | ip-location-db | `country_code` | `autonomous_system_number` | `autonomous_system_organization` |
-//! | IPinfo Lite | `country_code`, while `country` is the name | `asn`, as `AS64500` | `as_name`, `as_domain` |
-//! | IPinfo, older | `country` | `asn` | `as_name` |
+//! | `IPinfo` Lite | `country_code`, while `country` is the name | `asn`, as `AS64500` | `as_name`, `as_domain` |
+//! | `IPinfo`, older | `country` | `asn` | `as_name` |
 //!
 //! `registered_country` and `autonomous_system_country` say where a holder is registered, which is not where the network
 //! is: a record with one of them alone knows no location.

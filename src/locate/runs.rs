@@ -13,6 +13,7 @@ pub trait Key: Copy + Ord + Shl<u32, Output = Self> + Shr<u32, Output = Self> + 
     /// The next address; `None` after the highest.
     fn next(self) -> Option<Self>;
     /// The address before; zero stays zero.
+    #[must_use]
     fn before(self) -> Self;
     /// As 128 bits.
     fn wide(self) -> u128;

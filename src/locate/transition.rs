@@ -1,6 +1,6 @@
 //! IPv6 addresses that stand for an IPv4 host.
 //!
-//! The far end of a packet to `2002:c000:204::1` is the relay of 192.0.2.4, wherever a database puts 2002::/16 as a
+//! The far end of a packet to `2002:c000:204::1` is the relay of 192.0.2.4, wherever a database puts `2002::/16` as a
 //! whole. Such addresses are turned into the IPv4 address before anything is looked up, so nothing that a database says
 //! of these networks is ever used.
 

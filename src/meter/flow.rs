@@ -159,6 +159,9 @@ impl Flow {
             Side::High => &mut self.high,
         };
         counters.add(Counters { octets: packet.octets.into(), packets: 1, payload: packet.payload.into() });
+        if packet.payload > 0 {
+            self.marks |= Self::moved(side);
+        }
         if packet.caveats.has(Caveat::FragmentWithoutPorts) {
             self.marks |= Self::FRAGMENTS;
         }
@@ -212,17 +215,30 @@ impl Flow {
         }
     }
 
-    /// Whether `packet`, just counted, is the first with payload from `side`; true once for each side.
-    pub(super) fn begins_to_move(&mut self, packet: &Packet, side: Side) -> bool {
-        let mark = match side {
+    const fn moved(side: Side) -> u8 {
+        match side {
             Side::Low => Self::MOVED_LOW,
             Side::High => Self::MOVED_HIGH,
-        };
-        let begins = packet.payload > 0 && self.marks & mark == 0;
-        if begins {
-            self.marks |= mark;
         }
-        begins
+    }
+
+    /// Whether `packet`, which is not counted yet, is the first with payload from `side`.
+    pub(super) fn begins_to_move(&self, packet: &Packet, side: Side) -> bool {
+        packet.payload > 0 && self.marks & Self::moved(side) == 0
+    }
+
+    /// Takes what one side sent since the last record out of the flow, as a flow of its own.
+    ///
+    /// What the other side sent stays until it is known whether payload is among it: a record is movement or contact as a
+    /// whole, and an early record must not make contact of what will be movement.
+    pub(super) fn split_off(&mut self, side: Side) -> Self {
+        let mut part = *self;
+        match side {
+            Side::Low => (part.high, self.low) = (Counters::default(), Counters::default()),
+            Side::High => (part.low, self.high) = (Counters::default(), Counters::default()),
+        }
+        self.marks |= Self::CONTINUED;
+        part
     }
 
     /// Forgets what was reported; the flow goes on.
@@ -273,6 +289,16 @@ impl Flow {
             Evidence::First if key.protocol == Protocol::TCP || portless => BiflowDirection::Arbitrary,
             _ => BiflowDirection::Initiator,
         };
+        let (forward, reverse) = match self.marks & Self::OPENED_BY_HIGH {
+            0 => (Self::MOVED_LOW, Self::MOVED_HIGH),
+            _ => (Self::MOVED_HIGH, Self::MOVED_LOW),
+        };
+        if record.forward.payload == 0 && record.forward.packets > 0 && self.marks & forward != 0 {
+            record.flags.set(FlowFlags::FORWARD_MOVED);
+        }
+        if record.reverse.payload == 0 && record.reverse.packets > 0 && self.marks & reverse != 0 {
+            record.flags.set(FlowFlags::REVERSE_MOVED);
+        }
         if self.marks & Self::FRAGMENTS != 0 {
             record.flags.set(FlowFlags::FRAGMENTS);
         }

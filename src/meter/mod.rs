@@ -68,9 +68,9 @@ pub enum Early {
     /// Records are made when flows end or are cut.
     #[default]
     No,
-    /// A flow is cut, as by the active timeout, after the first packet with payload in each direction, so that a watch can
-    /// tell of movement as it begins. Totals are the same; there are up to two records more for each flow, and none is
-    /// empty. A driver calls [`Meter::expire`] whenever it has no frame at hand, so that no packet waits for another.
+    /// What one direction carried is reported, as by the active timeout, at its first packet with payload, so that a watch
+    /// can tell of movement as it begins. Totals are the same, and so is what is movement and what is contact; there are up
+    /// to two records more for each flow, and none is empty. A driver calls [`Meter::expire`] whenever it has no frame at hand, so that no packet waits for another.
     FirstPayload,
 }
 
@@ -217,16 +217,17 @@ impl Meter {
         };
         let flow = self.table.flow_mut(at);
         let from = List::of(flow);
+        let early = self.config.early == Early::FirstPayload && flow.begins_to_move(packet, *side);
         flow.count(packet, *side, *time, *number);
         flow.touched = *now;
         let to = List::of(flow);
-        let early = self.config.early == Early::FirstPayload && flow.begins_to_move(packet, *side);
         self.table.touch(at, from, to);
         if from != to {
             self.next_expiry = self.next_expiry.min(now.saturating_add(self.timeout(to)));
         }
         if early {
-            self.cut(at, batch);
+            let part = self.table.flow_mut(at).split_off(*side);
+            self.report(&part, FlowEndReason::ActiveTimeout, batch);
         }
     }
 

@@ -65,7 +65,7 @@ reasons! {
         NotIp = "not-ip", "link-layer traffic that is not IP (ARP, spanning tree and the like)";
         /// A link type that is not dissected.
         UnknownLinkType = "unknown-link-type", "frames of a link type that is not read";
-        /// MPLS, PPPoE and other shims that can carry IP.
+        /// Shims between link and network layer that can carry IP.
         Encapsulated = "encapsulated", "frames whose encapsulation can carry IP and is not read";
         /// The capture ends before the IP header does.
         CutHeader = "cut-header", "frames cut before the end of the link or IP header";

@@ -254,7 +254,7 @@ pub const MAX_EXEMPLARS: usize = 8;
 const MAX_SKETCHED: usize = 32;
 
 /// How many different addresses there were, and some of them: the addresses with the smallest hashes ("k minimum
-/// values", Bar-Yossef et al. 2002). Exact up to [`MAX_SKETCHED`] addresses, an estimate beyond, and the same in any
+/// values", Bar-Yossef et al. 2002). Exact up to 32 addresses, an estimate beyond, and the same in any
 /// order.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddressSketch {

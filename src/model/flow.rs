@@ -47,7 +47,7 @@ impl Protocol {
         (132, "sctp"),
     ];
 
-    /// The protocol of a name as [`Protocol::fmt`] writes it, or of a number.
+    /// The protocol of a name as it is written, or of a number.
     pub fn from_name(name: &str) -> Option<Self> {
         let named = Self::NAMES.iter().find(|(_, known)| *known == name).map(|(number, _)| Self(*number));
         named.or_else(|| name.parse().ok().map(Self))
@@ -194,6 +194,11 @@ impl FlowFlags {
     /// The source says that there was traffic and not how much: an empty forward direction is not empty
     /// ([`Uniflow::is_empty`]) and counts as movement ([`Uniflow::moved`]).
     pub const COUNTERS_UNKNOWN: Self = Self(1 << 4);
+    /// The source has sent payload in an earlier record of the same flow and none in this one: what else it sends belongs
+    /// to that movement.
+    pub const FORWARD_MOVED: Self = Self(1 << 5);
+    /// The same of the destination.
+    pub const REVERSE_MOVED: Self = Self(1 << 6);
 
     /// Whether all of `other` is set.
     pub const fn has(self, other: Self) -> bool {
@@ -310,6 +315,7 @@ impl FlowRecord {
             to_rtt_us: self.dst_rtt_us,
             opened: self.opened(true),
             uncounted: self.flags.has(FlowFlags::COUNTERS_UNKNOWN),
+            goes_on: self.flags.has(FlowFlags::FORWARD_MOVED),
         };
         let reverse = Uniflow {
             record: self,
@@ -319,6 +325,7 @@ impl FlowRecord {
             to_rtt_us: self.src_rtt_us,
             opened: self.opened(false),
             uncounted: false,
+            goes_on: self.flags.has(FlowFlags::REVERSE_MOVED),
         };
         [forward, reverse]
     }
@@ -371,12 +378,18 @@ pub struct Uniflow<'a> {
     pub opened: Option<bool>,
     /// Something was sent, and the source does not say how much.
     uncounted: bool,
+    /// Payload moved in an earlier record of the flow.
+    goes_on: bool,
 }
 
 impl Uniflow<'_> {
     /// Whether payload moved in this direction. Where the source does not count, it did: unknown never passes.
     pub fn moved(&self) -> bool {
-        if self.uncounted { !self.record.flags.has(FlowFlags::REJECTED) } else { self.record.moved(self.sent) }
+        if self.uncounted || self.goes_on {
+            !self.record.flags.has(FlowFlags::REJECTED)
+        } else {
+            self.record.moved(self.sent)
+        }
     }
 
     /// Whether nothing was seen in this direction.

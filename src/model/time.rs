@@ -27,7 +27,7 @@ impl Timestamp {
 
     /// The civil date, in UTC.
     pub fn date(self) -> Date {
-        self.civil().map_or(Date::MAX, |civil| civil.date())
+        self.civil().map_or(Date::MAX, jiff::civil::DateTime::date)
     }
 
     /// Nanoseconds from `earlier` to this; zero where the clock went backwards.

@@ -275,7 +275,7 @@ pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
         }
     }
     for (name, value) in top.named("zone", "zone", sink) {
-        document.zones.extend(Fields::of("a zone", value, sink).and_then(|fields| read_zone(name, fields, sink)));
+        document.zones.extend(Fields::of("a zone", value, sink).map(|fields| read_zone(name, fields, sink)));
     }
     if !top.has("zone") {
         sink.push(
@@ -285,12 +285,10 @@ pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
         );
     }
     for (name, value) in top.named("party", "party", sink) {
-        document.parties.extend(Fields::of("a party", value, sink).and_then(|fields| read_party(name, fields, sink)));
+        document.parties.extend(Fields::of("a party", value, sink).map(|fields| read_party(name, fields, sink)));
     }
     for (name, value) in top.named("service", "service", sink) {
-        document
-            .services
-            .extend(Fields::of("a service", value, sink).and_then(|fields| read_service(name, fields, sink)));
+        document.services.extend(Fields::of("a service", value, sink).map(|fields| read_service(name, fields, sink)));
     }
     for fields in top.listed("rule", "rule", sink) {
         document.rules.push(read_rule(fields, sink));
@@ -355,7 +353,7 @@ fn read_law(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<Date> {
     match value.get_ref() {
         DeValue::String(word) if word == "flow-time" => None,
         DeValue::String(word) => {
-            let help = match meant_word(word, ["flow-time"].into_iter()) {
+            let help = match meant_word(word, &["flow-time"].into_iter()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => "write `\"flow-time\"`, or a date without quotation marks".to_owned(),
             };
@@ -386,7 +384,7 @@ fn period(key: &'static str, fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Pe
     Period { from: from.map(Spanned::into_inner), until: until.map(Spanned::into_inner) }
 }
 
-fn read_zone(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> Option<ZoneText> {
+fn read_zone(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> ZoneText {
     let networks = fields.texts("networks", sink);
     if !fields.has("networks") {
         fields.missing("networks", "say which addresses are in the zone: `networks = [\"10.20.0.0/16\"]`", sink);
@@ -395,10 +393,10 @@ fn read_zone(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink)
     let holds = fields.texts("holds", sink);
     fields.finish(sink);
     let networks = networks.map(Spanned::into_inner).unwrap_or_default();
-    Some(ZoneText { name, networks, country, holds })
+    ZoneText { name, networks, country, holds }
 }
 
-fn read_party(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> Option<PartyText> {
+fn read_party(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> PartyText {
     let title = fields.text("name", sink);
     let controlled_from = fields.text_or_texts("controlled-from", sink);
     let matches: Vec<MatchText> =
@@ -408,7 +406,7 @@ fn read_party(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink
         fields.missing("match", help, sink);
     }
     fields.finish(sink);
-    Some(PartyText { name, title, controlled_from, matches })
+    PartyText { name, title, controlled_from, matches }
 }
 
 fn read_match(mut fields: Fields<'_, '_>, sink: &mut Sink) -> MatchText {
@@ -435,13 +433,13 @@ fn read_match(mut fields: Fields<'_, '_>, sink: &mut Sink) -> MatchText {
     MatchText { asn, names, networks }
 }
 
-fn read_service(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> Option<ServiceText> {
+fn read_service(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> ServiceText {
     let ports = fields.texts("ports", sink);
     if !fields.has("ports") {
         fields.missing("ports", "name protocols and ports: `ports = [\"tcp/443\", \"udp/8801-8802\"]`", sink);
     }
     fields.finish(sink);
-    Some(ServiceText { name, ports: ports.map(Spanned::into_inner).unwrap_or_default() })
+    ServiceText { name, ports: ports.map(Spanned::into_inner).unwrap_or_default() }
 }
 
 fn read_rule(mut fields: Fields<'_, '_>, sink: &mut Sink) -> RuleText {
@@ -497,7 +495,7 @@ fn read_reference(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<(Strin
 
 fn read_test(mut fields: Fields<'_, '_>, sink: &mut Sink) -> TestText {
     let name = fields.text("name", sink);
-    let flow = fields.take("flow").and_then(|value| read_flow(Fields::of("a flow", value, sink)?, sink));
+    let flow = fields.take("flow").and_then(|value| Some(read_flow(Fields::of("a flow", value, sink)?, sink)));
     let expect = fields.take("expect").and_then(|value| {
         let mut fields = Fields::of("an expectation", value, sink)?;
         let decision = fields.word("decision", &Expected::WORDS, sink);
@@ -518,7 +516,7 @@ fn read_test(mut fields: Fields<'_, '_>, sink: &mut Sink) -> TestText {
     TestText { name, flow, expect }
 }
 
-fn read_flow(mut fields: Fields<'_, '_>, sink: &mut Sink) -> Option<FlowText> {
+fn read_flow(mut fields: Fields<'_, '_>, sink: &mut Sink) -> FlowText {
     let openers = [("local", Opener::Local), ("remote", Opener::Remote)];
     let flow = FlowText {
         at: fields.time("at", sink),
@@ -542,5 +540,5 @@ fn read_flow(mut fields: Fields<'_, '_>, sink: &mut Sink) -> Option<FlowText> {
         }
     }
     fields.finish(sink);
-    Some(flow)
+    flow
 }

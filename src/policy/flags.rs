@@ -9,6 +9,7 @@
 //!
 //! The one zone is `local`.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -123,7 +124,8 @@ fn text(allow: &[Spanned<String>], deny: &[Spanned<String>], networks: &[Spanned
         list(networks)
     );
     let mut rule = |id: &str, title: &str, effect: &str, to: &str, movement: &str| {
-        text.push_str(&format!(
+        // Writing to a string does not fail.
+        let _ = text.write_fmt(format_args!(
             "\n[[rule]]\nid = \"{id}\"\ntitle = \"{title}\"\neffect = \"{effect}\"\nfrom = [\"local\"]\nto = [{to}]\n\
              movement = \"{movement}\"\n"
         ));

@@ -234,7 +234,7 @@ fn read_members(value: &Spanned<DeValue<'_>>, sink: &mut Sink) -> Vec<Member> {
         return Vec::new();
     };
     let mut members = Vec::new();
-    for entry in array.iter() {
+    for entry in array {
         if let DeValue::String(_) = entry.get_ref() {
             let code = syntax::text("members", entry, sink);
             let country = code.and_then(|code| country(&code, sink));

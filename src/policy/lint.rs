@@ -1,15 +1,16 @@
 //! Lints: what a policy says and probably does not mean.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::document::{Document, Effect, Initiator, Movement, Period};
+use super::document::{Document, Effect, Initiator, Movement};
 use super::library::Library;
 use super::lower::Uses;
 use super::networks::{Claimed, is_private};
 use super::party::Match;
-use super::places::Sets;
+use super::places::{Conditional, Sets};
 use super::syntax::Sink;
 use super::zone::{PartySelection, Rule};
 use super::{Policy, Zone};
@@ -36,10 +37,12 @@ pub(super) struct Facts<'a> {
     pub(super) zones: Vec<(Claimed, Claimed)>,
     pub(super) matches: &'a [Match],
     pub(super) library: &'a Library,
+    /// How many days may still be looked at.
+    pub(super) left: Cell<usize>,
 }
 
-/// The most days that are looked at to find shadowed rules, so that a text of a stranger cannot keep us busy.
-const MAX_LOOKED_AT: usize = 1 << 20;
+/// The most days of rules that lints look at, so that a text of a stranger cannot keep us busy.
+pub(super) const MAX_LOOKED_AT: usize = 1 << 20;
 
 pub(super) fn lint(facts: &Facts<'_>, lints: Lints, sink: &mut Sink) {
     conditional_members(facts, sink);
@@ -55,6 +58,10 @@ pub(super) fn lint(facts: &Facts<'_>, lints: Lints, sink: &mut Sink) {
     private_networks(facts, sink);
     untested(facts, sink);
     no_basis(facts, sink);
+    if facts.left.get() == 0 {
+        let message = "the policy changes on too many days for every lint: some of its rules were not looked at";
+        sink.push(Diagnostic::note(Code::TooLarge, message));
+    }
 }
 
 /// What is to be said of a policy on a day.
@@ -82,7 +89,7 @@ fn never_matches(facts: &Facts<'_>, sink: &mut Sink) {
             "it is not in force on the date whose law holds"
         } else if facts.policy.law.is_none() && !rule.in_force.overlaps(&facts.policy.in_force) {
             "it is not in force while the policy is"
-        } else if days(facts.policy, rule).all(|day| rule.places_on(day).is_empty()) {
+        } else if days(facts, rule).all(|day| rule.places_on(day).is_empty()) && facts.left.get() > 0 {
             "the places that it names are none, on every day that it is in force"
         } else {
             continue;
@@ -92,30 +99,32 @@ fn never_matches(facts: &Facts<'_>, sink: &mut Sink) {
     }
 }
 
-/// One day of each epoch in which a rule is in force.
-fn days<'a>(policy: &'a Policy, rule: &'a Rule) -> impl Iterator<Item = Date> + 'a {
-    let in_force = |day: Date| Period { from: policy.in_force.from, until: policy.in_force.until }.contains(day);
-    let changes = policy.changes.iter().map(|(_, day)| *day);
+/// One day of each epoch in which a rule is in force, until the budget is spent.
+fn days<'a>(facts: &'a Facts<'_>, rule: &'a Rule) -> impl Iterator<Item = Date> + 'a {
+    let policy = facts.policy;
     let first = policy.law.unwrap_or(policy.in_force.from.unwrap_or(Date::MIN));
-    let law = policy.law.is_some();
-    let later = changes.filter(move |day| !law && in_force(*day) && *day > first);
-    std::iter::once(first).chain(later).filter(|day| rule.in_force.contains(*day))
+    let later = policy.changes.iter().map(|(_, day)| *day);
+    let later = later.filter(move |day| policy.law.is_none() && policy.in_force.contains(*day) && *day > first);
+    std::iter::once(first).chain(later).take_while(|_| spend(&facts.left)).filter(|day| rule.in_force.contains(*day))
+}
+
+fn spend(left: &Cell<usize>) -> bool {
+    let some = left.get() > 0;
+    left.set(left.get().saturating_sub(1));
+    some
 }
 
 /// A permit that one forbid covers wholly.
 fn shadowed(facts: &Facts<'_>, sink: &mut Sink) {
     let forbids: Vec<(&str, &Rule)> = rules(facts).filter(|(_, rule)| rule.effect == Effect::Forbid).collect();
-    let mut looked_at = 0;
     for (id, permit) in rules(facts).filter(|(_, rule)| rule.effect == Effect::Permit) {
         let shadow = forbids.iter().find(|(_, forbid)| {
             covers(forbid, permit)
-                && days(facts.policy, permit).all(|day| {
-                    looked_at += 1;
-                    looked_at < MAX_LOOKED_AT && permit.places_on(day).is_subset(&forbid.places_on(day))
-                })
+                && days(facts, permit).all(|day| permit.places_on(day).is_subset(&forbid.places_on(day)))
+                && facts.left.get() > 0
         });
         if let Some((forbid_id, forbid)) = shadow
-            && days(facts.policy, permit).any(|day| !permit.places_on(day).is_empty())
+            && days(facts, permit).any(|day| !permit.places_on(day).is_empty())
         {
             sink.push(
                 Diagnostic::warning(Code::Shadowed, format!("the permit `{id}` changes nothing"))
@@ -280,17 +289,16 @@ fn no_basis(facts: &Facts<'_>, sink: &mut Sink) {
 fn conditional_members(facts: &Facts<'_>, sink: &mut Sink) {
     let mut said = BTreeSet::new();
     for (id, rule) in rules(facts) {
-        let conditional = rule.places.conditional();
-        if rule.conditional() == super::places::Conditional::Include || conditional.is_empty() {
+        if rule.conditional() == Conditional::Include || !rule.places.has_conditions() {
             continue;
         }
         // What is a member without a condition, or named by its own code, is not left out.
-        let left_out = conditional.iter().filter(|country| {
-            !days(facts.policy, rule).any(|day| rule.places_on(day).contains(*country))
-                && days(facts.policy, rule)
-                    .any(|day| rule.places.at(day, super::places::Conditional::Include).contains(*country))
-        });
-        let left_out: CountrySet = left_out.collect();
+        let (mut reached, mut named) = (CountrySet::NOWHERE, CountrySet::NOWHERE);
+        for day in days(facts, rule) {
+            reached = reached.union(rule.places_on(day));
+            named = named.union(rule.places.at(day, Conditional::Include));
+        }
+        let left_out = named.difference(reached);
         if left_out.is_empty() || !said.insert(rule.written.clone()) {
             continue;
         }
@@ -309,7 +317,7 @@ fn conditional_members(facts: &Facts<'_>, sink: &mut Sink) {
 fn beyond_codes(facts: &Facts<'_>, sink: &mut Sink) {
     let forbidding = rules(facts).filter(|(_, rule)| rule.effect == Effect::Forbid && rule.axis == Axis::Place);
     for (id, rule) in forbidding {
-        for name in rule.written.iter().filter_map(|written| written.strip_prefix('@')) {
+        for name in facts.sets.library_behind(&rule.written) {
             let Some(set) = facts.library.get(name).filter(|set| !set.beyond_codes.is_empty()) else { continue };
             let message = format!("the forbid `{id}` does not reach {}", set.beyond_codes.join(", "));
             sink.push(

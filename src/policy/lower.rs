@@ -55,7 +55,7 @@ pub(super) fn parse(origin: &str, text: &str, library: &Library, lints: Lints) -
     let mut document = document::read(&tree, &mut sink);
     in_order_of_names(&mut document, &mut sink);
     let policy = lower(origin, text, &document, library, lints, &mut sink);
-    let policy = policy.filter(|_| !sink.has_errors());
+    let policy = (!sink.has_errors()).then_some(policy);
     Parsed { policy, diagnostics: sink.finish(text) }
 }
 
@@ -122,14 +122,7 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-fn lower(
-    origin: &str,
-    text: &str,
-    document: &Document,
-    library: &Library,
-    lints: Lints,
-    sink: &mut Sink,
-) -> Option<Policy> {
+fn lower(origin: &str, text: &str, document: &Document, library: &Library, lints: Lints, sink: &mut Sink) -> Policy {
     let mut uses = Uses::default();
     let mut sets = Sets::resolve(&document.sets, library, sink);
     let (zones, zone_claims) = lower_zones(&document.zones, sink);
@@ -200,6 +193,7 @@ fn lower(
                 zones: nested(zone_claims),
                 matches: &matches,
                 library,
+                left: std::cell::Cell::new(lint::MAX_LOOKED_AT),
             },
             lints,
             sink,
@@ -211,7 +205,7 @@ fn lower(
         .filter_map(|(name, span)| Some((name.clone(), (library.get(name)?.clone(), span.clone()))))
         .collect();
     policy.own_sets = std::mem::take(&mut sets.own);
-    Some(policy)
+    policy
 }
 
 /// The days on which the rules that hold, or their sets, change.
@@ -342,7 +336,7 @@ fn lower_rule(
         list.get_ref().iter().fold(0, |set, name| {
             let found = names.services.get(name.get_ref());
             if found.is_none() {
-                sink.push(unknown(Code::UnknownService, "service", name, names.services.keys()));
+                sink.push(unknown(Code::UnknownService, "service", name, &names.services.keys()));
             }
             uses.services.extend(found.copied());
             found.map_or(set, |index| set | 1 << index)
@@ -405,13 +399,13 @@ fn lower_rule(
 
 fn lower_from(written: &Texts, names: &Names, uses: &mut Uses, sink: &mut Sink) -> BTreeSet<ZoneId> {
     let mut zones = BTreeSet::new();
-    for name in written.iter().flat_map(|list| list.get_ref()) {
+    for name in written.iter().flat_map(Spanned::get_ref) {
         if name.get_ref() == "*" {
             zones.extend(names.zones.values());
         } else if let Some(zone) = names.zones.get(name.get_ref()) {
             zones.insert(*zone);
         } else {
-            sink.push(unknown(Code::UnknownZone, "zone", name, names.zones.keys()));
+            sink.push(unknown(Code::UnknownZone, "zone", name, &names.zones.keys()));
         }
     }
     uses.zones.extend(&zones);
@@ -427,7 +421,7 @@ fn lower_party_list(written: &[Spanned<String>], names: &Names, uses: &mut Uses,
             selection.listed.insert(*party);
         } else {
             let unlisted = "unlisted".to_owned();
-            sink.push(unknown(Code::UnknownParty, "party", name, names.parties.keys().chain([&unlisted])));
+            sink.push(unknown(Code::UnknownParty, "party", name, &names.parties.keys().chain([&unlisted])));
         }
     }
     uses.parties.extend(&selection.listed);
@@ -439,7 +433,7 @@ pub(super) fn unknown<'n>(
     code: Code,
     noun: &str,
     name: &Spanned<String>,
-    known: impl Iterator<Item = &'n String> + Clone,
+    known: &(impl Iterator<Item = &'n String> + Clone),
 ) -> Diagnostic {
     let meant = did_you_mean(name.get_ref(), known.clone().map(String::as_str));
     let help = meant.map_or_else(
@@ -461,7 +455,7 @@ pub(super) fn unknown<'n>(
 }
 
 fn plain_texts(texts: &Texts) -> Vec<String> {
-    texts.iter().flat_map(|list| list.get_ref()).map(|text| text.get_ref().clone()).collect()
+    texts.iter().flat_map(Spanned::get_ref).map(|text| text.get_ref().clone()).collect()
 }
 
 fn hexadecimal(octets: &[u8]) -> String {

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use ipnet::IpNet;
 use toml::Spanned;
 
@@ -36,6 +38,10 @@ pub(super) struct Match {
     pub(super) networks: Vec<IpNet>,
 }
 
+/// Looked up and never walked, so that the order of a hash means nothing; the hasher is fixed.
+type ByName = HashMap<String, [Vec<u32>; 2], FixedState>;
+type ByNumber = HashMap<u32, PartyId, FixedState>;
+
 /// Far ends to parties.
 #[derive(Clone, Debug)]
 pub(super) struct PartyIndex {
@@ -45,9 +51,9 @@ pub(super) struct PartyIndex {
     /// For each network of a match: its prefix length, the match, and the next network around it.
     chains: Vec<Link>,
     /// Name suffixes to matches without networks, those for names below apart from those for the name itself.
-    names: BTreeMap<String, [Vec<u32>; 2]>,
+    names: ByName,
     /// Numbers to parties, for matches with nothing else.
-    numbers: BTreeMap<u32, PartyId>,
+    numbers: ByNumber,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +65,7 @@ struct Link {
 
 impl PartyIndex {
     pub(super) fn new(matches: Vec<Match>) -> Self {
-        let (mut names, mut numbers) = (BTreeMap::<String, [Vec<u32>; 2]>::new(), BTreeMap::new());
+        let (mut names, mut numbers) = (ByName::default(), ByNumber::default());
         let mut claims: Vec<(IpNet, u32)> = Vec::new();
         for (index, one) in matches.iter().enumerate() {
             let index = index as u32;

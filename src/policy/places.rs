@@ -142,9 +142,9 @@ impl Places {
         self.dated.iter().filter(fits).fold(self.always, |set, member| set.union(CountrySet::of(member.country)))
     }
 
-    /// Members that count only under a condition.
-    pub(super) fn conditional(&self) -> CountrySet {
-        self.dated.iter().filter(|member| member.conditional).map(|member| member.country).collect()
+    /// Whether some members count only under a condition.
+    pub(super) fn has_conditions(&self) -> bool {
+        self.dated.iter().any(|member| member.conditional)
     }
 
     /// The days on which the set changes.
@@ -233,7 +233,7 @@ impl<'a> Sets<'a> {
                 resolved.library.entry(inner.name.clone()).or_insert(member.span());
             } else {
                 let names = written.keys().copied().chain(self.library.names());
-                sink.push(unknown_set(reference, member.span(), names));
+                sink.push(unknown_set(reference, member.span(), &names));
             }
         }
         open.pop();
@@ -255,7 +255,7 @@ impl<'a> Sets<'a> {
                         self.used_library.entry(set.name.clone()).or_insert(entry.span());
                     } else {
                         let names = self.own.keys().map(String::as_str).chain(self.library.names());
-                        sink.push(unknown_set(name, entry.span(), names));
+                        sink.push(unknown_set(name, entry.span(), &names));
                     }
                 }
                 _ => {
@@ -275,6 +275,25 @@ impl<'a> Sets<'a> {
         places
     }
 
+    /// The sets of the library behind what a rule names, itself or through sets of the policy.
+    pub(super) fn library_behind<'s>(&'s self, written: &'s [String]) -> BTreeSet<&'s str> {
+        let mut open: Vec<&str> = written.iter().filter_map(|entry| entry.strip_prefix('@')).collect();
+        let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(name) = open.pop() {
+            if !seen.insert(name) {
+                continue;
+            }
+            match self.own.get(name) {
+                Some(own) => {
+                    open.extend(own.own.iter().map(String::as_str));
+                    found.extend(own.library.keys().map(String::as_str));
+                }
+                None => found.extend(self.library.get(name).map(|set| set.name.as_str())),
+            }
+        }
+        found
+    }
+
     fn mark(&mut self, name: &str) {
         let mut open = vec![name.to_owned()];
         while let Some(name) = open.pop() {
@@ -290,7 +309,7 @@ impl<'a> Sets<'a> {
     }
 }
 
-fn unknown_set<'n>(name: &str, span: Range<usize>, names: impl Iterator<Item = &'n str> + Clone) -> Diagnostic {
+fn unknown_set<'n>(name: &str, span: Range<usize>, names: &(impl Iterator<Item = &'n str> + Clone)) -> Diagnostic {
     let by_letters = did_you_mean(name, names.clone());
     // `@gdpr-area` and `@china` are names without their first part.
     let by_part =

@@ -136,7 +136,7 @@ fn parse_ports(text: &str) -> Result<PortRange, String> {
             return format!("the protocol comes first: {EXAMPLE}");
         }
         let known = ["tcp", "udp", "sctp", "icmp", "icmpv6", "gre", "esp", "ah"];
-        meant_word(name, known.into_iter())
+        meant_word(name, &known.into_iter())
             .map_or_else(|| EXAMPLE.to_owned(), |meant| format!("did you mean `{meant}`? {EXAMPLE}"))
     })?;
     let whole = |range: Range<u16>| PortRange { protocol, first: range.start, last: range.end };

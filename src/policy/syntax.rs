@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 use crate::diag::{Code, Diagnostic, did_you_mean, quoted};
 use crate::model::Timestamp;
 
-/// The largest text that is read, in octets: a policy of a hundred thousand networks is a tenth of it.
-pub(super) const MAX_TEXT: usize = 16 << 20;
+/// The largest text that is read, in octets: a policy of a hundred thousand networks is less than half of it.
+pub(super) const MAX_TEXT: usize = 4 << 20;
 
 /// Everything that is to be said of a text, as it is found.
 #[derive(Debug, Default)]
@@ -210,7 +210,7 @@ impl<'a, 'i> Fields<'a, 'i> {
         let found = words.iter().find(|(word, _)| word == written.get_ref()).map(|(_, value)| *value);
         if found.is_none() {
             let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-            let meant = meant_word(written.get_ref(), words.iter().map(|(word, _)| *word));
+            let meant = meant_word(written.get_ref(), &words.iter().map(|(word, _)| *word));
             let help = meant.map_or_else(
                 || format!("`{key}` is one of {}", list.join(", ")),
                 |word| format!("did you mean `{word}`? `{key}` is one of {}", list.join(", ")),
@@ -268,7 +268,7 @@ impl<'a, 'i> Fields<'a, 'i> {
                 continue;
             }
             let candidates = self.known.iter().chain(&self.later).copied();
-            let help = meant_word(name, candidates).map_or_else(
+            let help = meant_word(name, &candidates).map_or_else(
                 || {
                     let mut keys: Vec<String> = self.known.iter().map(|known| format!("`{known}`")).collect();
                     keys.sort();
@@ -313,7 +313,7 @@ const OTHER_WORDS: [(&str, &str); 26] = [
 ];
 
 /// The word that was probably meant: by its letters, or because another tool calls it so.
-pub(super) fn meant_word<'w>(wrong: &str, words: impl Iterator<Item = &'w str> + Clone) -> Option<&'w str> {
+pub(super) fn meant_word<'w>(wrong: &str, words: &(impl Iterator<Item = &'w str> + Clone)) -> Option<&'w str> {
     did_you_mean(wrong, words.clone()).or_else(|| {
         let folded = wrong.to_lowercase();
         let ours = OTHER_WORDS.iter().filter(|(theirs, _)| *theirs == folded).map(|(_, ours)| *ours);
@@ -401,7 +401,10 @@ fn date(key: &str, value: &Spanned<DeValue<'_>>, sink: &mut Sink) -> Option<Span
         return None;
     };
     let civil = match (datetime.date, datetime.time, datetime.offset) {
-        (Some(date), None, None) => Date::new(date.year as i16, date.month as i8, date.day as i8).ok(),
+        (Some(date), None, None) => {
+            // Years, months and days of TOML have four and two digits.
+            Date::new(date.year.cast_signed(), date.month.cast_signed(), date.day.cast_signed()).ok()
+        }
         _ => None,
     };
     let Some(civil) = civil else {

@@ -17,7 +17,9 @@ use super::places::countries;
 use super::syntax::Sink;
 use super::{Judgement, Policy, Selector, service};
 use crate::diag::{Code, Diagnostic, quoted};
-use crate::model::{Addr, Asn, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, Timestamp, ZoneId};
+use crate::model::{
+    Addr, Asn, Axis, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, Timestamp, ZoneId,
+};
 
 /// A test of a policy, resolved.
 #[derive(Clone, Debug)]
@@ -80,7 +82,7 @@ pub(super) fn lower(
         let found = policy.rule_named(name.get_ref());
         if found.is_none() {
             let ids: Vec<String> = policy.summaries.iter().map(|rule| rule.id.clone()).collect();
-            sink.push(unknown(Code::UnknownRule, "rule", name, ids.iter()));
+            sink.push(unknown(Code::UnknownRule, "rule", name, &ids.iter()));
         }
         Some((Reason::Rule(found?), name.span()))
     };
@@ -244,8 +246,11 @@ impl Policy {
                 deciding.extend(judgement.permitted_by.iter().map(|rule| Reason::Rule(*rule)));
                 deciding.extend((judgement.permitted_by.is_empty() && *octets > 0).then_some(Reason::Default));
             } else {
-                let grave = judgement.reasons.iter().filter(|(.., decision)| *decision == worst);
-                deciding.extend(grave.map(|(_, reason, _)| *reason));
+                // Every reason on an axis that came to the decision, also one that could not have decided it alone.
+                let grave =
+                    |axis: Axis| judgement.reasons.iter().any(|(other, _, alone)| *other == axis && *alone == worst);
+                deciding
+                    .extend(judgement.reasons.iter().filter(|(axis, ..)| grave(*axis)).map(|(_, reason, _)| *reason));
             }
         }
         let result = match worst {

@@ -125,11 +125,22 @@ impl Border {
             return;
         }
         judgement.decision = judgement.decision.max(decision);
-        let forbids = self.forbids.iter().filter(|(_, places)| places.intersects(possible));
-        judgement.reasons.extend(forbids.map(|(rule, _)| (axis, Reason::Rule(*rule), decision)));
-        if self.by_default.intersects(possible) {
-            judgement.reasons.push((axis, Reason::Default, decision));
+        // A reason forbids where it covers every place on its own; else, on its own, it could not decide.
+        let alone = |places: &CountrySet| Decision::over(possible, places);
+        let forbids = self.forbids.iter().map(|(rule, places)| (Reason::Rule(*rule), alone(places)));
+        let default = (Reason::Default, alone(&self.by_default));
+        let reasons = forbids.chain([default]).filter(|(_, alone)| *alone > Decision::Permit);
+        let mut reasons: Vec<(Axis, Reason, Decision)> = reasons.map(|(reason, alone)| (axis, reason, alone)).collect();
+        if decision == Decision::Forbid && reasons.iter().all(|(.., alone)| *alone < Decision::Forbid) {
+            // Only together do they cover every place: the default completes what rules began, else the rules share it.
+            let completed = reasons.iter().any(|(_, reason, _)| *reason == Reason::Default);
+            for (_, reason, alone) in &mut reasons {
+                if !completed || *reason == Reason::Default {
+                    *alone = decision;
+                }
+            }
         }
+        judgement.reasons.extend(reasons);
     }
 }
 
@@ -175,7 +186,7 @@ impl Grounds {
         let nothing = Judgement { decision: Decision::Permit, reasons: Vec::new(), permitted_by: Vec::new() };
         let mut judgement = judgements.next().unwrap_or(nothing);
         if let Some(other) = judgements.next() {
-            judgement = either(judgement, other);
+            judgement = either(&judgement, &other);
         }
         judgement.reasons.sort_unstable();
         judgement.reasons.dedup();
@@ -184,14 +195,14 @@ impl Grounds {
 }
 
 /// What holds where one of two judgements holds and it is not known which.
-fn either(one: Judgement, other: Judgement) -> Judgement {
+fn either(one: &Judgement, other: &Judgement) -> Judgement {
     let on = |judgement: &Judgement, axis: Axis| {
         let reasons = judgement.reasons.iter().filter(|(reason_axis, ..)| *reason_axis == axis);
         reasons.map(|(.., decision)| *decision).max().unwrap_or(Decision::Permit)
     };
     let agree = |one: Decision, other: Decision| if one == other { one } else { Decision::Indeterminate };
     let decision = agree(one.decision, other.decision);
-    let mut axes = [Axis::Place, Axis::Control].map(|axis| (axis, agree(on(&one, axis), on(&other, axis))));
+    let mut axes = [Axis::Place, Axis::Control].map(|axis| (axis, agree(on(one, axis), on(other, axis))));
     if axes.iter().all(|(_, on_axis)| *on_axis < decision) {
         // Forbidden either way, by place if one opened it and by control if the other did.
         for (_, on_axis) in axes.iter_mut().filter(|(_, on_axis)| *on_axis == Decision::Indeterminate) {
@@ -199,13 +210,18 @@ fn either(one: Judgement, other: Judgement) -> Judgement {
         }
     }
     let of_axis = |axis: Axis| axes.iter().find(|(known, _)| *known == axis).map_or(decision, |(_, on_axis)| *on_axis);
-    let reasons = one.reasons.iter().chain(&other.reasons).map(|(axis, reason, _)| (*axis, *reason, of_axis(*axis)));
+    let both = one.reasons.iter().chain(&other.reasons);
+    let mut reasons: Vec<(Axis, Reason, Decision)> =
+        both.map(|(axis, reason, alone)| (*axis, *reason, (*alone).min(of_axis(*axis)))).collect();
+    // The same reason can be graver in one of them.
+    reasons.sort_unstable_by_key(|(axis, reason, alone)| (*axis, *reason, std::cmp::Reverse(*alone)));
+    reasons.dedup_by_key(|(axis, reason, _)| (*axis, *reason));
     let permitted_by = if decision == Decision::Permit {
         one.permitted_by.iter().chain(&other.permitted_by).copied().collect::<BTreeSet<RuleId>>()
     } else {
         BTreeSet::new()
     };
-    Judgement { decision, reasons: reasons.collect(), permitted_by: permitted_by.into_iter().collect() }
+    Judgement { decision, reasons, permitted_by: permitted_by.into_iter().collect() }
 }
 
 impl World {

@@ -18,7 +18,7 @@ pub(super) fn acts(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text with every character that [`acts`] written as its number, `\u{1b}`, and cut after [`MAX_SHOWN`] characters.
+/// The text with every character that steers a terminal or reorders text written as its number, `\u{1b}`, and cut after 2,000 characters.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_SHOWN && !text.chars().any(acts) {
         return Cow::Borrowed(text);

@@ -191,7 +191,10 @@ fn open(input: &Input, options: &Options, advance: &Arc<Advance>) -> Result<Box<
         Place::File(path) => Box::new(File::open(path).map_err(|error| error.to_string())?),
     };
     let reader = Box::new(Counted { reader, advance: Arc::clone(advance) });
-    source::open(input.id, &input.name, reader, options).map_err(|error| chain(&error))
+    source::open(input.id, &input.name, reader, options).map_err(|error| {
+        let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+        format!("{}{help}", chain(&error))
+    })
 }
 
 /// A reader that tells how far it has come.

@@ -9,14 +9,14 @@
 //! **Time is the packets'.** Flows become idle by the times of frames; where no frames come, by the clock of this machine,
 //! which is the one that the kernel stamps frames with.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ipnet::IpNet;
 use pcap::{Active, Capture, Device, PacketHeader, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::oneshot;
@@ -159,7 +159,7 @@ impl LiveCapture {
             capture,
             link,
             precision,
-            meter: Meter::new(id, MeterConfig { hash_seed: unguessable(), ..config }),
+            meter: Meter::new(id, config),
             coverage: InputCoverage::new(interface, KIND),
             stop,
             state: State::Reading,
@@ -417,6 +417,13 @@ fn activate(interface: &str, precision: Precision) -> Result<Capture<Active>, Li
     open(true).or_else(|error| open(false).map_err(|_| error)).map_err(|error| refused(interface, &error))
 }
 
+/// The addresses of this host's interfaces, as networks of one address, sorted: in a live capture they are ours.
+pub fn host_networks() -> Vec<IpNet> {
+    let devices = Device::list().unwrap_or_default();
+    let addresses = devices.iter().flat_map(|device| &device.addresses).map(|address| IpNet::from(address.addr));
+    addresses.collect::<BTreeSet<IpNet>>().into_iter().collect()
+}
+
 fn refused(interface: &str, error: &pcap::Error) -> LiveError {
     let available: Vec<String> = Device::list().unwrap_or_default().into_iter().map(|device| device.name).collect();
     let interface = interface.to_owned();
@@ -460,11 +467,6 @@ fn time_of(header: &PacketHeader, precision: Precision) -> Option<Timestamp> {
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
-}
-
-/// A number that strangers cannot know, so that they cannot send flows that collide in the meter's table.
-fn unguessable() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]

@@ -143,8 +143,11 @@ fn bad_input_of_every_kind_is_named() {
     let good = desk.mixed();
     let bad = [
         (desk.put("empty.pcap", b""), "empty"),
-        (desk.put("text.pcap", b"this is a letter, not a capture\n"), "not recognised"),
-        (desk.put("magic.pcap", &[0xca, 0xfe, 0xba, 0xbe, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]), "not recognised"),
+        (desk.put("text.pcap", b"this is a letter, not a capture\n"), "not a capture or flow log"),
+        (
+            desk.put("magic.pcap", &[0xca, 0xfe, 0xba, 0xbe, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+            "not a capture or flow log",
+        ),
         (desk.put("header.pcap", &pcap(&[])[..10]), "header"),
         (desk.path("missing.pcap").to_str().unwrap().to_owned(), "No such file"),
     ];
@@ -174,7 +177,7 @@ fn an_unreadable_file_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let desk = Desk::new();
     let capture = desk.mixed();
-    std::fs::set_permissions(&capture, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&capture, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::File::open(&capture).is_ok() {
         println!("skipped: this user may read every file");
         return;

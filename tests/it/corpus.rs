@@ -1,8 +1,6 @@
 //! Real captures against what tshark 4.6.9 counts in them: packets and IP octets of each pair of addresses, in each
 //! direction, by the first IP header of each frame.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
-
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -86,7 +86,7 @@ fn grounds(policy: Option<&str>, local: Local) -> Grounds {
 }
 
 static JUDGED: LazyLock<Grounds> = LazyLock::new(|| grounds(Some(POLICY), Local::Zones));
-static INVENTORY: LazyLock<Grounds> = LazyLock::new(|| grounds(None, Local::private()));
+static INVENTORY: LazyLock<Grounds> = LazyLock::new(|| grounds(None, Local::private(&[])));
 
 fn addr(text: &str) -> Addr {
     Addr::from(text.parse::<std::net::IpAddr>().expect("an address"))
@@ -141,7 +141,7 @@ fn observed() -> impl Strategy<Value = Observed> {
         |((src, dst, forward, reverse, start, position, name), (direction, flags, protocol, dport, input, days))| {
             let day = 86_400 * Timestamp::SECOND;
             let around = Timestamp::at_midnight(jiff::civil::date(2020, 1, 1)).0;
-            let time = Timestamp(around.saturating_add_signed(days * day as i64) + start * Timestamp::SECOND);
+            let time = Timestamp(around.saturating_add_signed(days * day.cast_signed()) + start * Timestamp::SECOND);
             let mut record =
                 FlowRecord::new(src, dst, Protocol(protocol), time, Provenance::new(InputId(input), position));
             (record.forward, record.reverse) = (forward, reverse);

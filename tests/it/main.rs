@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod audit_corpus;
 mod aws;
 mod capture;
 mod capture_corpus;
@@ -12,12 +13,15 @@ mod corpus;
 mod fixtures;
 mod laws;
 mod layers;
+mod locate;
 mod meter;
 mod meter_twin;
 mod names;
 mod names_corpus;
 mod policy;
 mod policy_laws;
+mod policy_mistakes;
+mod readme;
 mod report;
 mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]

@@ -321,7 +321,10 @@ fn movement_is_reported_as_it_begins() {
         .iter()
         .map(|record| (record.end_reason, record.end.0 / SECOND, record.forward.payload, record.reverse.payload))
         .collect();
-    assert_eq!(seen, [(ActiveTimeout, 2, 10, 0), (ActiveTimeout, 4, 10, 500)], "and no record of nothing");
+    // What the client sent up to its first payload; what the server sent, its SYN with ACK included; and the rest.
+    assert_eq!(seen, [(ActiveTimeout, 2, 10, 0), (ActiveTimeout, 4, 0, 500), (ForcedEnd, 4, 10, 0)]);
+    let packets: Vec<_> = found.iter().map(|record| (record.forward.packets, record.reverse.packets)).collect();
+    assert_eq!(packets, [(2, 0), (0, 2), (1, 0)], "and no record of nothing");
     assert!(found.iter().all(|record| outline(record).0 == CLIENT));
 }
 

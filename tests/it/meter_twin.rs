@@ -1,26 +1,28 @@
 //! The meter against a naive twin that keeps every packet and reads them all again, and its laws on random packets.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
-
 use landfall::meter::{Early, Frame, Meter, MeterConfig};
 use landfall::model::BiflowDirection::{Arbitrary, Initiator};
 use landfall::model::FlowEndReason::{ActiveTimeout, EndOfFlow, ForcedEnd, IdleTimeout, LackOfResources};
 use landfall::model::{
-    Addr, Batch, Caveat, Counters, FlowEndReason, FlowRecord, InputCoverage, InputId, Protocol, Provenance, Timestamp,
+    Addr, Batch, Caveat, Counters, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Protocol, Provenance,
+    Timestamp,
 };
 use landfall::wire::LinkType;
 use proptest::prelude::*;
 
 use crate::meter::{ACK, FIN, RST, SECOND, SYN, Sent, meter_all};
 
-/// A flow of the twin: every packet of it, those from `open` on not yet reported.
-#[derive(Clone)]
+/// A flow of the twin: every packet of it, and those that are not yet reported.
+#[derive(Clone, Default)]
 struct TwinFlow {
     packets: Vec<(Sent, u64, u64)>,
-    open: usize,
+    open: Vec<(Sent, u64, u64)>,
+    /// The earliest and latest time and the first frame since the last record of both sides.
+    span: (u64, u64, u64),
     touched: u64,
     order: usize,
     reported: bool,
+    /// The ends that have sent payload.
     moved: Vec<(u8, u16)>,
 }
 
@@ -82,7 +84,10 @@ impl TwinFlow {
 impl Twin {
     fn report(&mut self, at: usize, reason: FlowEndReason) {
         let flow = self.flows[at].clone();
-        let open = &flow.packets[flow.open..];
+        self.report_of(&flow, &flow.open, reason);
+    }
+
+    fn report_of(&mut self, flow: &TwinFlow, open: &[(Sent, u64, u64)], reason: FlowEndReason) {
         if open.is_empty() {
             return;
         }
@@ -97,18 +102,26 @@ impl Twin {
             counters
         };
         let addr = |host: u8| Addr::v4([192, 0, 2, host]);
-        let start = open.iter().map(|(_, _, time)| *time).min().unwrap();
         let mut record = FlowRecord::new(
             addr(opener.0),
             addr(other.0),
             Protocol(first.protocol),
-            Timestamp(start),
-            Provenance::new(InputId(3), open[0].1),
+            Timestamp(flow.span.0),
+            Provenance::new(InputId(3), flow.span.2),
         );
-        record.end = Timestamp(open.iter().map(|(_, _, time)| *time).max().unwrap());
+        record.end = Timestamp(flow.span.1);
         (record.sport, record.dport) = (opener.1, other.1);
         record.forward = sum(&|sent| sent.from == opener);
         record.reverse = sum(&|sent| sent.from != opener);
+        // What a side sends after its payload was reported belongs to that movement.
+        let goes_on =
+            |counters: Counters, end| counters.packets > 0 && counters.payload == 0 && flow.moved.contains(&end);
+        if goes_on(record.forward, opener) {
+            record.flags.set(FlowFlags::FORWARD_MOVED);
+        }
+        if goes_on(record.reverse, other) {
+            record.flags.set(FlowFlags::REVERSE_MOVED);
+        }
         record.end_reason = reason;
         record.direction = if known { Initiator } else { Arbitrary };
         if first.protocol == 6 && !seen && !flow.reported {
@@ -120,7 +133,7 @@ impl Twin {
     fn cut(&mut self, at: usize) {
         self.report(at, ActiveTimeout);
         let flow = &mut self.flows[at];
-        (flow.open, flow.reported) = (flow.packets.len(), true);
+        (flow.open, flow.reported) = (Vec::new(), true);
     }
 
     fn end(&mut self, at: usize, reason: FlowEndReason) {
@@ -168,8 +181,7 @@ impl Twin {
         }
         if let Some(at) = known {
             let flow = &self.flows[at];
-            let start = flow.packets[flow.open..].iter().map(|(_, _, time)| *time).min();
-            if start.is_some_and(|start| time.saturating_sub(start) >= self.config.active_timeout) {
+            if !flow.open.is_empty() && time.saturating_sub(flow.span.0) >= self.config.active_timeout {
                 self.cut(at);
             }
         }
@@ -182,17 +194,28 @@ impl Twin {
                     self.end(self.idle(false, 0).unwrap(), LackOfResources);
                 }
             }
-            let (packets, moved) = (Vec::new(), Vec::new());
-            self.flows.push(TwinFlow { packets, open: 0, touched: 0, order: 0, reported: false, moved });
+            self.flows.push(TwinFlow::default());
             self.flows.len() - 1
         });
         let flow = &mut self.flows[at];
-        flow.packets.push((*sent, order as u64 + 1, time));
+        let number = order as u64 + 1;
+        if flow.open.is_empty() {
+            flow.span = (time, time, number);
+        }
+        flow.span = (flow.span.0.min(time), flow.span.1.max(time), flow.span.2);
+        flow.packets.push((*sent, number, time));
+        flow.open.push((*sent, number, time));
         (flow.touched, flow.order) = (self.now, order);
-        let early = self.config.early == Early::FirstPayload && sent.payload > 0 && !flow.moved.contains(&sent.from);
-        if early {
+        if sent.payload > 0 && !flow.moved.contains(&sent.from) {
             flow.moved.push(sent.from);
-            self.cut(at);
+            if self.config.early == Early::FirstPayload {
+                // Only what this side sent is reported.
+                let whole = flow.clone();
+                let (part, rest) = whole.open.iter().partition(|(open, ..)| open.from == sent.from);
+                let part: Vec<_> = part;
+                (flow.open, flow.reported) = (rest, true);
+                self.report_of(&whole, &part, ActiveTimeout);
+            }
         }
     }
 

@@ -136,6 +136,51 @@ impl RefPolicy {
         }
     }
 
+    /// Every reason, by the rule's name or `default`, where it is known who opened the conversation.
+    fn reasons(&self, flow: &RefFlow) -> Vec<(Axis, String, Decision)> {
+        let control = flow.control.unwrap_or(CountrySet::ANYWHERE);
+        let mut reasons = Vec::new();
+        for (axis, possible) in [(Axis::Place, flow.place), (Axis::Control, control)] {
+            let on_control = axis == Axis::Control;
+            let decision = self.decide_axis(flow, flow.opener, on_control, &possible);
+            if decision == Decision::Permit {
+                continue;
+            }
+            let forbids = |index: usize, code: &str| {
+                let rule = &self.rules[index];
+                !rule.permit && rule.control == on_control && rule.fits(flow, flow.opener) && rule.names(code, flow.day)
+            };
+            // What each reason covers of the possible places, one country at a time.
+            let covers = |covered: &dyn Fn(&str) -> bool| {
+                let each: Vec<bool> = possible.iter().map(|country| covered(country.code())).collect();
+                match (each.contains(&true), each.contains(&false)) {
+                    (false, _) => Decision::Permit,
+                    (true, true) => Decision::Indeterminate,
+                    (true, false) => Decision::Forbid,
+                }
+            };
+            let by_default = |code: &str| {
+                self.forbids(flow, flow.opener, on_control, code)
+                    && !(0..self.rules.len()).any(|index| forbids(index, code))
+            };
+            let mut here: Vec<(String, Decision)> = (0..self.rules.len())
+                .map(|index| (format!("r{index}"), covers(&|code| forbids(index, code))))
+                .collect();
+            here.push(("default".to_owned(), covers(&by_default)));
+            here.retain(|(_, alone)| *alone != Decision::Permit);
+            if decision == Decision::Forbid && !here.iter().any(|(_, alone)| *alone == Decision::Forbid) {
+                let completed = here.iter().any(|(name, _)| name == "default");
+                for (name, alone) in &mut here {
+                    if !completed || name == "default" {
+                        *alone = Decision::Forbid;
+                    }
+                }
+            }
+            reasons.extend(here.into_iter().map(|(name, alone)| (axis, name, alone)));
+        }
+        reasons
+    }
+
     /// `None` where nothing moved and no rule judges contact.
     fn decide(&self, flow: &RefFlow) -> Option<Decision> {
         let openers = match flow.opener {
@@ -313,6 +358,15 @@ proptest! {
             prop_assert!(judgement.reasons.is_sorted());
             let worst = judgement.reasons.iter().map(|(.., decision)| *decision).max();
             prop_assert_eq!(worst.unwrap_or(Decision::Permit), judgement.decision);
+            if flow.opener != Opener::Unknown {
+                let name = |reason: &Reason| match reason {
+                    Reason::Rule(rule) => compiled.rule(*rule).id.clone(),
+                    Reason::Default => "default".to_owned(),
+                };
+                let ours: Vec<(Axis, String, Decision)> =
+                    judgement.reasons.iter().map(|(axis, reason, decision)| (*axis, name(reason), *decision)).collect();
+                prop_assert_eq!(ours, policy.reasons(&flow));
+            }
             for (axis, reason, _) in &judgement.reasons {
                 let Reason::Rule(rule) = reason else { continue };
                 let index: usize = compiled.rule(*rule).id[1..].parse().unwrap();

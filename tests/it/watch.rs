@@ -349,3 +349,64 @@ fn the_program_tells_of_a_finding_at_once_and_reports_at_a_signal() {
     assert_eq!(report["inputs"][0]["kind"], "live");
     assert_eq!(report["inputs"][0]["read"]["count"], 3);
 }
+
+/// Everything of a finding that does not say when, or how often a flow was reported.
+fn essence(report: &serde_json::Value) -> Vec<serde_json::Value> {
+    let mut findings: Vec<serde_json::Value> = report["findings"].as_array().unwrap().clone();
+    for finding in &mut findings {
+        let finding = finding.as_object_mut().unwrap();
+        finding.retain(|key, _| !["uniflows", "first", "last", "examples"].contains(&key.as_str()));
+    }
+    findings
+}
+
+#[test]
+fn a_capture_that_is_replayed_gives_the_findings_of_its_file() {
+    let Some(hosts) = Hosts::new("replay") else { return };
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (capture, policy) = (root.join("samples/zoom-2020/meeting.pcap"), root.join("rules/zoom-2020.toml"));
+    let folder = tempfile::tempdir().unwrap();
+    let (live, file) = (folder.path().join("live.json"), folder.path().join("file.json"));
+    let program = || Command::new(env!("CARGO_BIN_EXE_landfall"));
+    let grounds = |command: &mut Command| {
+        command.arg("-p").arg(&policy).args(["--db", "embedded", "-o"]);
+    };
+
+    let mut audit = program();
+    audit.arg("audit").arg(&capture);
+    grounds(&mut audit);
+    assert_eq!(audit.arg(&file).status().unwrap().code(), Some(1));
+
+    let mut watch = hosts.on(1, || {
+        let mut watch = program();
+        watch.args(["watch", "-i", "far", "--for", "100s"]);
+        grounds(&mut watch);
+        watch.arg(&live).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    let mut told = BufReader::new(watch.stderr.take().unwrap()).lines();
+    assert_eq!(told.next().unwrap().unwrap(), "landfall: watching far");
+    let mut wire = hosts.wire();
+    let mut frames = pcap::Capture::from_file(&capture).unwrap();
+    let mut sent = 0;
+    while let Ok(frame) = frames.next_packet() {
+        wire.sendpacket(frame.data).unwrap();
+        sent += 1;
+    }
+    let killed = Command::new("kill").args(["-TERM", &watch.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let findings: Vec<String> = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
+    assert_eq!(watch.wait().unwrap().code(), Some(1));
+
+    let read = |path| serde_json::from_reader::<_, serde_json::Value>(File::open(path).unwrap()).unwrap();
+    let (live, file) = (read(live), read(file));
+    assert_eq!(live["inputs"][0]["read"]["count"], sent);
+    assert_eq!(essence(&live), essence(&file));
+    // Each was told once, while it went on.
+    let mut ids: Vec<_> =
+        findings.iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].clone()).collect();
+    let mut expected: Vec<_> =
+        file["findings"].as_array().unwrap().iter().map(|finding| finding["id"].clone()).collect();
+    ids.sort_by_key(ToString::to_string);
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(ids, expected);
+}

@@ -169,7 +169,22 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     fn number(&mut self) -> Result<u128, CodecError> {
+        // Nearly all numbers have up to three octets.
+        let (number, rest) = match self.rest {
+            [a @ 0..0x80, rest @ ..] => (u32::from(*a), rest),
+            [a, b @ 0..0x80, rest @ ..] => (u32::from(a & 0x7f) | u32::from(*b) << 7, rest),
+            [a, b, c @ 0..0x80, rest @ ..] => {
+                (u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(*c) << 14, rest)
+            }
+            _ => return self.long_number(),
+        };
+        self.rest = rest;
+        Ok(u128::from(number))
+    }
+
+    fn long_number(&mut self) -> Result<u128, CodecError> {
         let (mut number, mut shift) = (0_u128, 0);
         loop {
             let (octet, rest) = self.rest.split_first().ok_or(CodecError::Short)?;

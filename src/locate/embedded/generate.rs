@@ -5,6 +5,8 @@
 //! `@ip-location-db/asn` (files `asn-ipv4.csv` and `asn-ipv6.csv`), unpacked; their `package.json` beside the files tells
 //! the version, and with it the date. The same sources give the same octets.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program run by hand talks to its user")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
@@ -111,7 +113,7 @@ fn write(
 }
 
 fn hex(octets: &[u8]) -> String {
-    Sha256::digest(octets).iter().map(|octet| format!("{octet:02x}")).collect()
+    Sha256::digest(octets).iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"))
 }
 
 /// Reads rows of first address, last address, AS number and its holder, in ascending order.

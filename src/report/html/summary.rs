@@ -1,5 +1,6 @@
 //! The summary of the page: counts, bars, and where the traffic landed at a glance.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::view::{Landing, Sums};
@@ -29,8 +30,7 @@ pub(super) struct Bar {
 
 pub(super) struct PlaceBar {
     pub(super) place: String,
-    pub(super) tone: Tone,
-    pub(super) width: String,
+    pub(super) parts: Vec<(Tone, String, String)>,
     pub(super) octets: String,
     pub(super) share: String,
 }
@@ -118,42 +118,55 @@ pub(super) fn bars(report: &Report) -> Vec<Bar> {
     [bar("flows", |part| part.1), bar("octets", |part| part.2)].into_iter().flatten().collect()
 }
 
+/// Where the octets went to or came from, largest first, each in parts by decision.
 pub(super) fn places(landings: &[Landing<'_>]) -> Vec<PlaceBar> {
-    let mut places: Vec<(String, u64, Option<Decision>)> = Vec::new();
+    type Octets = BTreeMap<Reverse<Option<Decision>>, u64>;
+    let mut places: Vec<(String, Octets)> = Vec::new();
     let mut index = BTreeMap::new();
+    let add = |sums: &mut Octets, decision, octets| {
+        let sum = sums.entry(decision).or_default();
+        *sum = sum.saturating_add(octets);
+    };
+    let whole = |sums: &Octets| sums.values().fold(0, |sum: u64, octets| sum.saturating_add(*octets));
     for landing in landings {
-        let key = (landing.to.places, landing.to.standing);
-        let at = *index.entry(key).or_insert_with(|| {
-            places.push((words::places(&landing.to.places, landing.to.standing), 0, None));
+        let at = *index.entry((landing.to.places, landing.to.standing)).or_insert_with(|| {
+            places.push((words::places(&landing.to.places, landing.to.standing), Octets::new()));
             places.len() - 1
         });
-        if let Some((_, octets, decision)) = places.get_mut(at) {
-            *octets = octets.saturating_add(landing.octets());
-            *decision = (*decision).max(landing.decision);
+        if let Some((_, sums)) = places.get_mut(at) {
+            add(sums, Reverse(landing.decision), landing.octets());
         }
     }
-    places.sort_by_key(|(_, octets, _)| std::cmp::Reverse(*octets));
-    let all = places.iter().fold(0, |sum: u64, (_, octets, _)| sum.saturating_add(*octets));
+    places.sort_by_key(|(_, sums)| Reverse(whole(sums)));
+    let all = places.iter().fold(0, |sum: u64, (_, sums)| sum.saturating_add(whole(sums)));
     if places.len() > MAX_PLACES {
         let rest = places.split_off(MAX_PLACES - 1);
-        let octets = rest.iter().fold(0, |sum: u64, (_, octets, _)| sum.saturating_add(*octets));
-        let worst = rest.iter().filter_map(|(_, _, decision)| *decision).max();
-        places.push((format!("{} other places", rest.len()), octets, worst));
+        let name = format!("{} other places", rest.len());
+        let mut sums = Octets::new();
+        rest.into_iter().flat_map(|(_, sums)| sums).for_each(|(decision, octets)| add(&mut sums, decision, octets));
+        places.push((name, sums));
     }
-    let largest = places.iter().map(|(_, octets, _)| *octets).max().unwrap_or_default();
-    places
-        .into_iter()
-        .map(|(place, octets, decision)| PlaceBar {
-            place,
-            tone: decision.into(),
-            width: bar_width(octets, largest),
-            octets: words::octets(octets),
-            share: words::percent(octets, all),
-        })
-        .collect()
+    let largest = places.iter().map(|(_, sums)| whole(sums)).max().unwrap_or_default();
+    let bar = |(place, sums): (String, Octets)| {
+        let octets = whole(&sums);
+        let mut at = 0.0;
+        let mut parts = Vec::new();
+        for (decision, part) in sums.into_iter().filter(|(_, part)| *part > 0) {
+            let width = share(part, largest);
+            parts.push((decision.0.into(), format!("{at:.2}"), format!("{width:.2}")));
+            at += width;
+        }
+        PlaceBar { place, parts, octets: words::octets(octets), share: words::percent(octets, all) }
+    };
+    places.into_iter().map(bar).collect()
 }
 
+/// How wide a part of a bar is, in percent of the largest.
+fn share(part: u64, largest: u64) -> f64 {
+    if part == 0 || largest == 0 { 0.0 } else { (part as f64 / largest as f64 * 100.0).max(LEAST) }
+}
+
+/// The same, as it stands in the page.
 pub(super) fn bar_width(part: u64, largest: u64) -> String {
-    let share = if largest == 0 { 0.0 } else { part as f64 / largest as f64 * 100.0 };
-    format!("{:.2}", if part > 0 { share.max(LEAST) } else { 0.0 })
+    format!("{:.2}", share(part, largest))
 }
