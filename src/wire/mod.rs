@@ -6,39 +6,17 @@
 
 mod ip;
 mod link;
+mod link_type;
 pub mod name;
+mod shim;
 mod transport;
+mod wireless;
 
 use std::fmt;
 
+pub use link_type::LinkType;
+
 use crate::model::{Addr, Caveat, Protocol, Skip};
-
-/// A link type by its number in the registry of the pcap format (LINKTYPE_ values).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkType(pub u32);
-
-impl LinkType {
-    /// BSD loopback: the address family in the byte order of the host that captured.
-    pub const NULL: Self = Self(0);
-    /// IEEE 802.3 Ethernet.
-    pub const ETHERNET: Self = Self(1);
-    /// Raw IP, by its number in files of some systems (`DLT_RAW`).
-    pub const RAW_BSD: Self = Self(12);
-    /// Raw IP, by its number in files of OpenBSD.
-    pub const RAW_OPENBSD: Self = Self(14);
-    /// Raw IP.
-    pub const RAW: Self = Self(101);
-    /// OpenBSD loopback: the address family in network byte order.
-    pub const LOOP: Self = Self(108);
-    /// Linux cooked capture.
-    pub const LINUX_SLL: Self = Self(113);
-    /// Raw IPv4.
-    pub const IPV4: Self = Self(228);
-    /// Raw IPv6.
-    pub const IPV6: Self = Self(229);
-    /// Linux cooked capture, version 2.
-    pub const LINUX_SLL2: Self = Self(276);
-}
 
 /// What a flow meter needs of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +113,16 @@ pub enum Note {
     Hardware(u16),
     /// The protocol of a SNAP header: the organisation's identifier and its own number.
     Snap(u32, u16),
+    /// A link type that is not read.
+    LinkType(LinkType),
+    /// The protocol of a PPP frame.
+    Ppp(u16),
+    /// IEEE 802.11 with its body encrypted.
+    Encrypted80211,
+    /// Several frames of IEEE 802.11 in one.
+    Aggregate80211,
+    /// More headers before IP than are stepped over.
+    Nested,
 }
 
 impl fmt::Display for Note {
@@ -145,6 +133,11 @@ impl fmt::Display for Note {
             Self::Family(number) => write!(f, "address family {number}"),
             Self::Hardware(number) => write!(f, "hardware type {number}"),
             Self::Snap(organisation, number) => write!(f, "snap protocol {organisation:06x}:{number:04x}"),
+            Self::LinkType(link) => link.fmt(f),
+            Self::Ppp(number) => write!(f, "ppp protocol {number:#06x}"),
+            Self::Encrypted80211 => f.write_str("802.11 encrypted"),
+            Self::Aggregate80211 => f.write_str("802.11 aggregate"),
+            Self::Nested => f.write_str("headers nested deeper than are read"),
         }
     }
 }
@@ -160,7 +153,7 @@ pub fn dissect(link: LinkType, octets: &[u8], original_length: u32) -> Result<Pa
     if captured == 0 {
         return Err(Unread::new(if original_length == 0 { Skip::EmptyFrame } else { Skip::CutHeader }));
     }
-    let (version, rest) = link::strip(link, octets)?;
+    let (version, rest) = link::strip(link::Layer::Link(link), octets)?;
     let stripped = (octets.len() - rest.len()) as u32;
     let mut packet = ip::read(version, rest, original_length.max(captured) - stripped)?;
     if captured < original_length {

@@ -27,3 +27,4 @@ mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
 mod wire;
+mod wire_links;

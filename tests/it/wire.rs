@@ -139,9 +139,7 @@ fn what_is_not_ip_is_told_from_what_may_carry_it() {
         let frame = ethernet(ether_type, &rest);
         assert_eq!(skipped(LinkType::ETHERNET, &frame), Unread { skip: Skip::NotIp, note: None }, "{ether_type:#06x}");
     }
-    for ether_type in
-        [0x8847, 0x8848, 0x8864, 0x88e7, 0x8926, 0x893f, 0x8903, 0x22f3, 0x88e5, 0x6558, 0x894f, 0x9999, 0x05ff]
-    {
+    for ether_type in [0x88bb, 0x9998, 0x9999, 0x05ff] {
         let expected = Unread { skip: Skip::Encapsulated, note: Some(Note::EtherType(ether_type)) };
         assert_eq!(skipped(LinkType::ETHERNET, &ethernet(ether_type, &rest)), expected, "{ether_type:#06x}");
     }
@@ -154,16 +152,18 @@ fn what_is_not_ip_is_told_from_what_may_carry_it() {
     // Bridged Ethernet of RFC 2684.
     let bridged = ethernet(68, &join(&[&[0xaa, 0xaa, 3, 0, 0x80, 0xc2, 0, 7], &rest]));
     assert_eq!(skipped(LinkType::ETHERNET, &bridged).note, Some(Note::Snap(0x80c2, 7)));
-    let tags = ethernet(0x8100, &[0, 1, 0x81, 0].repeat(12));
+    let tags = ethernet(0x8100, &[0, 1, 0x81, 0].repeat(80));
     assert_eq!(skipped(LinkType::ETHERNET, &tags).skip, Skip::Encapsulated, "more tags than are read");
-    assert_eq!(skipped(LinkType(105), &rest).skip, Skip::UnknownLinkType);
+    let unknown = skipped(LinkType(178), &rest);
+    assert_eq!((unknown.skip, unknown.note), (Skip::UnknownLinkType, Some(Note::LinkType(LinkType(178)))));
+    assert_eq!(Note::LinkType(LinkType(178)).to_string(), "link type 178 (JUNIPER_ETHER)");
     assert_eq!(skipped(LinkType::NULL, &rest).note, Some(Note::Family(0)));
     assert_eq!(skipped(LinkType::ETHERNET, &[]).skip, Skip::EmptyFrame);
     assert_eq!(dissect(LinkType::ETHERNET, &[], 60).unwrap_err().skip, Skip::CutHeader);
-    // Netlink and 802.11 in a cooked capture.
+    // Netlink and an unknown form of 802.11 in a cooked capture.
     let cooked = |hardware: [u8; 2]| join(&[&[0, 0], &hardware, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0], &rest]);
     assert_eq!(skipped(LinkType::LINUX_SLL, &cooked([0x03, 0x38])).skip, Skip::NotIp);
-    assert_eq!(skipped(LinkType::LINUX_SLL, &cooked([0x03, 0x21])).note, Some(Note::Hardware(801)));
+    assert_eq!(skipped(LinkType::LINUX_SLL, &cooked([0x03, 0x24])).note, Some(Note::Hardware(804)));
 }
 
 #[test]
