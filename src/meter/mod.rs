@@ -14,10 +14,14 @@
 //!   a new SYN ends it at once and begins another. Otherwise flows end when they are idle, are cut when they last too
 //!   long, and are cut when the table is full: one that waits after its end if there is one, else the one that has been
 //!   idle longest.
+//! - **Names.** The first payload of a flow is looked at for the name by which its server was asked for. What a hello says
+//!   goes before what a request says, and that before what an answer of the domain name system had told the client when the
+//!   flow began. The name is that of a record's destination, and of every record that is made once it is known.
 //! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
 mod flow;
 mod index;
+mod naming;
 mod table;
 mod tally;
 
@@ -25,6 +29,7 @@ use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protoco
 use crate::wire::{self, LinkType, Packet};
 
 use flow::{Flow, Key, SYN, Side};
+use naming::{Kept, Naming, Sight};
 use table::{List, Table};
 use tally::Tally;
 
@@ -95,6 +100,7 @@ pub struct Meter {
     config: MeterConfig,
     table: Table,
     tally: Tally,
+    naming: Naming,
     clock: Clock,
     waiting: Vec<Waiting>,
     /// No flow is idle before the clock reads this.
@@ -109,6 +115,7 @@ impl Meter {
             config,
             table: Table::new(config.hash_seed),
             tally: Tally::default(),
+            naming: Naming::new(config.hash_seed, LINGER.min(config.idle_timeout)),
             clock: Clock::default(),
             waiting: Vec::with_capacity(WAITING),
             next_expiry: u64::MAX,
@@ -131,7 +138,8 @@ impl Meter {
                 self.tally.used(&packet, frame.number);
                 let (key, side) = Key::of(&packet);
                 let (hash, time, now) = (self.table.hash(&key), self.clock.last, self.clock.now);
-                self.waiting.push(Waiting { packet, key, side, hash, number: frame.number, time, now });
+                let kept = self.naming.keep(&packet, frame.octets, hash, now);
+                self.waiting.push(Waiting { packet, key, side, hash, kept, number: frame.number, time, now });
                 if self.waiting.len() == WAITING {
                     self.count_waiting(batch);
                 }
@@ -191,11 +199,12 @@ impl Meter {
         }
         waiting.clear();
         self.waiting = waiting;
+        self.naming.empty();
     }
 
     #[inline]
     fn count(&mut self, next: &Waiting, batch: &mut Batch) {
-        let Waiting { packet, key, side, hash, number, time, now } = next;
+        let Waiting { packet, key, side, hash, kept, number, time, now } = next;
         let known = self.table.find(*hash, key).filter(|at| {
             let again = self.table.flow(*at).is_closed() && packet.tcp_flags & flow::HANDSHAKE == SYN;
             if again {
@@ -203,6 +212,7 @@ impl Meter {
             }
             !again
         });
+        let begins = known.is_none();
         let at = if let Some(at) = known {
             let flow = self.table.flow(at);
             if !flow.is_empty() && time.since(flow.start) >= self.config.active_timeout {
@@ -221,13 +231,22 @@ impl Meter {
         flow.count(packet, *side, *time, *number);
         flow.touched = *now;
         let to = List::of(flow);
+        if begins {
+            let asked = flow.opener();
+            self.naming.begin(at, asked, flow.key.ends(asked), *time);
+        }
         self.table.touch(at, from, to);
         if from != to {
             self.next_expiry = self.next_expiry.min(now.saturating_add(self.timeout(to)));
         }
+        if !kept.is_empty() {
+            let sight =
+                Sight { packet, kept: *kept, side: *side, hash: *hash, time: *time, now: *now, position: *number };
+            self.naming.see(at, &sight, &mut self.tally);
+        }
         if early {
             let part = self.table.flow_mut(at).split_off(*side);
-            self.report(&part, FlowEndReason::ActiveTimeout, batch);
+            self.report(at, &part, FlowEndReason::ActiveTimeout, batch);
         }
     }
 
@@ -262,6 +281,7 @@ impl Meter {
             } else if let Some(at) = self.table.oldest(List::Open) {
                 let flow = self.table.flow(at);
                 self.tally.caveat(Caveat::Evicted, flow.first_frame, flow.octets());
+                self.naming.again(self.table.hash(&flow.key));
                 self.end(at, FlowEndReason::LackOfResources, batch);
             } else {
                 break;
@@ -271,25 +291,29 @@ impl Meter {
 
     fn end(&mut self, at: u32, reason: FlowEndReason, batch: &mut Batch) {
         let flow = self.table.remove(at);
-        self.report(&flow, if flow.is_closed() { FlowEndReason::EndOfFlow } else { reason }, batch);
+        self.naming.end(at, flow.first_frame, flow.octets(), &mut self.tally);
+        self.report(at, &flow, if flow.is_closed() { FlowEndReason::EndOfFlow } else { reason }, batch);
+        self.naming.leave(at);
     }
 
     fn cut(&mut self, at: u32, batch: &mut Batch) {
         let flow = self.table.flow_mut(at);
         let whole = *flow;
         flow.begin_again();
-        self.report(&whole, FlowEndReason::ActiveTimeout, batch);
+        self.report(at, &whole, FlowEndReason::ActiveTimeout, batch);
     }
 
-    /// Appends the record of a flow, unless all of it is in earlier records.
-    fn report(&mut self, flow: &Flow, reason: FlowEndReason, batch: &mut Batch) {
+    /// Appends the record of the flow at a place of the table, unless all of it is in earlier records.
+    fn report(&mut self, at: u32, flow: &Flow, reason: FlowEndReason, batch: &mut Batch) {
         if flow.is_empty() {
             return;
         }
         if flow.key.protocol == Protocol::TCP && flow.is_guessed() && !flow.is_continued() {
             self.tally.caveat(Caveat::InitiatorGuessed, flow.first_frame, flow.octets());
         }
-        batch.records.push(flow.record(self.input, reason));
+        let mut record = flow.record(self.input, reason);
+        record.name = self.naming.name(at, flow.opener()).map(|name| batch.add_name(name.clone()));
+        batch.records.push(record);
     }
 }
 
@@ -299,6 +323,7 @@ struct Waiting {
     key: Key,
     side: Side,
     hash: u32,
+    kept: Kept,
     number: u64,
     time: Timestamp,
     now: u64,

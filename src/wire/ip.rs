@@ -115,6 +115,9 @@ fn packet((src, dst): (Addr, Addr), chain: &Chain<'_>, octets: u32, ip_payload: 
         dport: segment.dport,
         octets,
         payload: segment.payload,
+        // The caller adds what stands before the IP header.
+        payload_at: if segment.header == 0 { 0 } else { (octets - left).saturating_add(segment.header) },
+        sequence: segment.sequence,
         tcp_flags: segment.tcp_flags,
         icmp_type: segment.icmp_type,
         caveats,

@@ -36,6 +36,11 @@ pub struct Packet {
     /// Octets of transport payload by the headers: what follows the header of TCP, UDP, SCTP (12 octets) and ICMP (8);
     /// for other protocols what follows the IP headers; for a later fragment all of its data.
     pub payload: u32,
+    /// Where in the frame the payload of TCP or UDP begins, perhaps beyond what was captured; zero where the protocol is
+    /// another, and in a later fragment.
+    pub payload_at: u32,
+    /// TCP sequence number, or zero.
+    pub sequence: u32,
     /// TCP flags (the octet of RFC 9293 section 3.1), or zero.
     pub tcp_flags: u8,
     /// ICMP type where the protocol is ICMP or `ICMPv6` and the type was captured.
@@ -44,11 +49,23 @@ pub struct Packet {
     pub caveats: Caveats,
 }
 
+impl Packet {
+    /// What was captured of the payload of TCP or UDP in the frame that the packet was read from.
+    #[inline]
+    pub fn payload_of<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        if self.payload_at == 0 {
+            return &[];
+        }
+        let rest = frame.get(self.payload_at as usize..).unwrap_or_default();
+        rest.get(..self.payload as usize).unwrap_or(rest)
+    }
+}
+
 /// A set of [`Caveat`]s: several can hold for one packet, and each is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Caveats(u16);
+pub struct Caveats(u32);
 
-const _: () = assert!(Caveat::ALL.len() <= 16, "caveats are bits of a word");
+const _: () = assert!(Caveat::ALL.len() <= 32, "caveats are bits of a word");
 
 impl Caveats {
     /// No limit.
@@ -156,6 +173,9 @@ pub fn dissect(link: LinkType, octets: &[u8], original_length: u32) -> Result<Pa
     let (version, rest) = link::strip(link::Layer::Link(link), octets)?;
     let stripped = (octets.len() - rest.len()) as u32;
     let mut packet = ip::read(version, rest, original_length.max(captured) - stripped)?;
+    if packet.payload_at > 0 {
+        packet.payload_at = packet.payload_at.saturating_add(stripped);
+    }
     if captured < original_length {
         packet.caveats.set(Caveat::Snapped);
     }

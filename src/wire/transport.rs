@@ -15,6 +15,10 @@ pub(super) struct Segment {
     pub(super) sport: u16,
     pub(super) dport: u16,
     pub(super) payload: u32,
+    /// Octets of the header, where it is that of TCP or UDP and has its ports; else zero.
+    pub(super) header: u32,
+    /// TCP sequence number, or zero.
+    pub(super) sequence: u32,
     pub(super) tcp_flags: u8,
     pub(super) icmp_type: Option<u8>,
     /// The protocol has ports, and they were not captured; or it is TCP, and the length of its header was not.
@@ -24,7 +28,7 @@ pub(super) struct Segment {
 impl Segment {
     /// Payload, and no header.
     pub(super) const fn data(payload: u32) -> Self {
-        Self { sport: 0, dport: 0, payload, tcp_flags: 0, icmp_type: None, cut: false }
+        Self { sport: 0, dport: 0, payload, header: 0, sequence: 0, tcp_flags: 0, icmp_type: None, cut: false }
     }
 }
 
@@ -55,11 +59,12 @@ fn with_ports(octets: &[u8], payload: u32) -> Segment {
 /// RFC 9293 section 3.1. A header whose length is not known, or below the least, is taken to have no options.
 #[inline]
 fn tcp(octets: &[u8], length: u32) -> Segment {
-    let Some(&[.., offset, flags]) = octets.first_chunk::<14>() else {
+    let Some(&[_, _, _, _, a, b, c, d, .., offset, flags]) = octets.first_chunk::<14>() else {
         return Segment { cut: true, ..with_ports(octets, length.saturating_sub(TCP_HEADER)) };
     };
     let header = (u32::from(offset >> 4) * 4).max(TCP_HEADER);
-    Segment { tcp_flags: flags, ..with_ports(octets, length.saturating_sub(header)) }
+    let sequence = u32::from_be_bytes([a, b, c, d]);
+    Segment { header, sequence, tcp_flags: flags, ..with_ports(octets, length.saturating_sub(header)) }
 }
 
 /// RFC 768. The length field bounds the payload where it is plausible: it is zero in jumbograms and offloaded segments, and
@@ -71,5 +76,5 @@ fn udp(octets: &[u8], length: u32) -> Segment {
         None => 0,
     };
     let whole = if says < UDP_HEADER { length } else { says.min(length) };
-    with_ports(octets, whole.saturating_sub(UDP_HEADER))
+    Segment { header: UDP_HEADER, ..with_ports(octets, whole.saturating_sub(UDP_HEADER)) }
 }
