@@ -286,7 +286,7 @@ impl Done {
     }
 
     const fn tick(now: u64) -> u32 {
-        (now >> Self::TICK) as u32 + 1
+        ((now >> Self::TICK) as u32).saturating_add(1)
     }
 
     /// Whether the flow is done and goes on: it was seen so lately that it cannot have ended for want of packets.

@@ -15,6 +15,7 @@ mod laws;
 mod layers;
 mod locate;
 mod meter;
+mod meter_names;
 mod meter_twin;
 mod names;
 mod names_corpus;

@@ -48,18 +48,18 @@ fn named(name: &str, from: NameSource) -> Vec<(String, NameSource)> {
 }
 
 /// `kind`, `data` as an extension (RFC 8446 section 4.2).
-fn extension(kind: u16, data: &[u8]) -> Vec<u8> {
+pub(crate) fn extension(kind: u16, data: &[u8]) -> Vec<u8> {
     [&kind.to_be_bytes()[..], &(data.len() as u16).to_be_bytes(), data].concat()
 }
 
 /// RFC 6066 section 3.
-fn server_name(name: &[u8]) -> Vec<u8> {
+pub(crate) fn server_name(name: &[u8]) -> Vec<u8> {
     let entry = [&[0][..], &(name.len() as u16).to_be_bytes(), name].concat();
     extension(0, &[&(entry.len() as u16).to_be_bytes(), &entry[..]].concat())
 }
 
 /// A `ClientHello` as a handshake message (RFC 8446 section 4.1.2); `cookie` is what DTLS has more.
-fn hello(extensions: &[u8], cookie: &[u8]) -> Vec<u8> {
+pub(crate) fn hello(extensions: &[u8], cookie: &[u8]) -> Vec<u8> {
     let mut body = vec![3, 3];
     body.extend([7; 32]);
     body.extend([4, 1, 2, 3, 4]);
@@ -77,7 +77,7 @@ fn large_hello(name: &str) -> Vec<u8> {
     hello(&[extension(51, &[9; 1250]), server_name(name.as_bytes()), extension(21, &[0; 300])].concat(), &[])
 }
 
-fn record(fragment: &[u8]) -> Vec<u8> {
+pub(crate) fn record(fragment: &[u8]) -> Vec<u8> {
     [&[22, 3, 1][..], &(fragment.len() as u16).to_be_bytes(), fragment].concat()
 }
 

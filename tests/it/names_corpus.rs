@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use etherparse::{LaxSlicedPacket, TransportSlice};
 use landfall::meter::Frame;
-use landfall::model::{Addr, NameSource, Protocol, Timestamp};
+use landfall::model::{Addr, Batch, InputId, NameSource, Protocol, Timestamp};
 use landfall::source::capture::{Capture, CaptureFormat, Next};
 use landfall::source::compression::unwrap;
+use landfall::source::{Options, Progress, open};
 use landfall::wire::name::{
     Carrier, DNS_PORT, Data, DnsStream, Limits, Names, Response, Segment, Sighting, Watch, Way,
 };
@@ -93,12 +94,7 @@ impl Reader {
 
     fn sighted(&mut self, (low, low_port, high, high_port, _): Key, sighting: Option<Sighting>) {
         let Some(Sighting { name, asked, .. }) = sighting else { return };
-        let kind = match name.from {
-            NameSource::Sni => "tls",
-            NameSource::Quic => "quic",
-            NameSource::Host => "http",
-            NameSource::Dns => "dns",
-        };
+        let kind = kind(name.from);
         let (client, server, port) = match asked {
             Way::There => (low, high, high_port),
             Way::Back => (high, low, low_port),
@@ -127,6 +123,37 @@ impl Reader {
             if !addresses.is_empty() || !aliases.is_empty() {
                 self.found.answered.insert((segment.src, segment.dst, question.to_string(), addresses, aliases));
             }
+        }
+    }
+}
+
+fn kind(from: NameSource) -> &'static str {
+    match from {
+        NameSource::Sni => "tls",
+        NameSource::Quic => "quic",
+        NameSource::Host => "http",
+        NameSource::Dns => "dns",
+    }
+}
+
+/// The names in the flow records of a capture, but for those from answers.
+fn flows(path: &Path) -> BTreeSet<Named> {
+    let mut found = BTreeSet::new();
+    let file: Box<dyn Read + Send> = Box::new(File::open(path).unwrap());
+    let Ok(mut source) = open(InputId(0), "", file, &Options::default()) else { return found };
+    let mut batch = Batch::default();
+    loop {
+        let progress = source.read(&mut batch);
+        for record in &batch.records {
+            if let Some(name) = record.name.and_then(|id| batch.name(id))
+                && name.from != NameSource::Dns
+            {
+                found.insert((kind(name.from), record.src, record.dst, record.dport, name.text.to_string()));
+            }
+        }
+        batch.clear();
+        if matches!(progress, Ok(Progress::End) | Err(_)) {
+            return found;
         }
     }
 }
@@ -227,36 +254,27 @@ const DIFFER: &[(&str, usize, usize, &str)] = &[
     ("arkime/v6.pcap", 1, 0, QUOTED),
     ("libpcap/AH-IPcomp-IPv4.pcap", 1, 0, TUNNEL),
     ("libpcap/AH-IPcomp-IPv6.pcap", 1, 0, TUNNEL),
-    ("libpcap/arcnet-rfc1051-arp-icmp-http.pcap", 2, 0, LINK),
-    ("libpcap/arcnet-rfc1201-arp-icmp-http.pcap", 1, 0, LINK),
-    ("libpcap/http_PPI.pcap", 1, 0, LINK),
     ("ndpi/4in6tunnel.pcap", 1, 0, TUNNEL),
     ("ndpi/custom_rules_ipv6.pcapng", 1, 0, PORT),
-    ("ndpi/dns.pcap", 1, 0, LINK),
     ("ndpi/dns_fragmented.pcap", 3, 0, FRAGMENTS),
     ("ndpi/ookla.pcap", 0, 1, MORE),
     ("ndpi/rdp2.pcap", 1, 0, "TLS within RDP over UDP"),
     ("ndpi/tls_missing_ch_frag.pcap", 0, 1, MORE),
     ("ndpi/vxlan.pcap", 6, 0, TUNNEL),
-    ("suricata-verify/decode-chdlc-01__hdlc-http_1tx.pcap", 1, 0, LINK),
     ("suricata-verify/dns-over-http2-post__dns_over_https_POST.pcap", 11, 1, "DNS over HTTP/2, and the host of that"),
     ("suricata-verify/http-connect__http-connect-fragmented__input.pcap", 0, 1, MORE),
     ("suricata-verify/http-connect__http-connect-tls__input.pcap", 0, 1, MORE),
     ("suricata-verify/http2-continuation__input.pcap", 0, 1, HTTP2),
     ("suricata-verify/vxlan-non-zero-reserved-fields__input.pcap", 1, 0, TUNNEL),
-    ("tcpdump/arcnet-rfc1051-arp-icmp-http.pcap", 2, 0, LINK),
-    ("tcpdump/arcnet-rfc1201-arp-icmp-http.pcap", 2, 0, LINK),
     ("tcpdump/dns_udp_8053.pcap", 1, 0, PORT),
-    ("tcpdump/nflog.pcap", 4, 0, LINK),
     ("zeek/dns-edns-ecs.pcap", 1, 0, FRAGMENTS),
     ("zeek/dns__dynamic-update.pcap", 2, 0, "an update (RFC 2136), not an answer"),
     ("zeek/erspan.pcap", 1, 0, TUNNEL),
     ("zeek/http__http-to-ssh.pcap", 0, 1, MORE),
     ("zeek/icmp__icmp-destunreach-udp.pcap", 1, 0, QUOTED),
     ("zeek/ipv6-fragmented-dns.pcap", 1, 0, FRAGMENTS),
+    ("zeek/mpls-in-vlan.pcap", 0, 1, MORE),
     ("zeek/postgresql__http-on-port-5432.pcap", 0, 1, MORE),
-    ("zeek/ppp__quic-interop-retry.pcap", 1, 0, LINK),
-    ("zeek/radiotap.pcap", 1, 0, LINK),
     ("zeek/tls__ssl-to-http-server.pcap", 0, 1, MORE),
     ("zeek/tunnels__geneve-47101.pcap", 1, 0, TUNNEL),
     ("zeek/tunnels__geneve-many-options.pcap", 1, 0, TUNNEL),
@@ -264,11 +282,8 @@ const DIFFER: &[(&str, usize, usize, &str)] = &[
     ("zeek/tunnels__gtp__gtp1_gn_normal_incl_fragmentation.pcap", 1, 0, TUNNEL),
     ("zeek/tunnels__gtp__gtp2_different_udp_port.pcap", 1, 0, TUNNEL),
     ("zeek/tunnels__vxlan-encapsulated-http.pcap", 1, 0, TUNNEL),
-    ("zeek/wlanmon.pcap", 1, 0, LINK),
 ];
 
-/// The link type or the encapsulation below IP is not read.
-const LINK: &str = "link";
 /// The name is in a tunnel inside IP.
 const TUNNEL: &str = "tunnel";
 /// tshark puts fragments of IP together.
@@ -326,5 +341,39 @@ fn names_agree_with_tshark() {
         }
     }
     println!("rows of the truth: {rows:?}");
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Files with pairs of client and server that have a name, and no flow record with one: how many, and why.
+const WITHOUT: &[(&str, usize, &str)] = &[];
+
+/// The names of flow records are those that are there to be seen, and every client and server that has one has it in a
+/// record. A record has one name, where a flow can show several.
+#[test]
+fn flow_records_have_the_names_that_are_seen() {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus/captures"));
+    if !root.is_dir() {
+        println!("no corpus of captures at {}: nothing to compare", root.display());
+        return;
+    }
+    let mut found = Vec::new();
+    truths(&root, &mut found);
+    let (mut wrong, mut same, mut all) = (String::new(), 0, 0);
+    for path in &found {
+        let capture = PathBuf::from(path.to_string_lossy().strip_suffix(".truth.tsv").unwrap());
+        let name = capture.strip_prefix(&root).unwrap().display().to_string();
+        let (seen, flows) = (read(&capture).named, flows(&capture));
+        let extra: Vec<_> = flows.difference(&seen).collect();
+        let ends = |(_, client, server, port, _): &Named| (*client, *server, *port);
+        let with: BTreeSet<_> = flows.iter().map(ends).collect();
+        let without: BTreeSet<_> = seen.iter().map(ends).filter(|ends| !with.contains(ends)).collect();
+        let expected = WITHOUT.iter().find(|row| row.0 == name).map_or(0, |row| row.1);
+        if !extra.is_empty() || without.len() != expected {
+            writeln!(wrong, "{name}: extra {extra:?}\n    without {without:?}").unwrap();
+        }
+        same += seen.intersection(&flows).count();
+        all += seen.len();
+    }
+    println!("{same} of {all} names that are seen are in flow records");
     assert!(wrong.is_empty(), "{wrong}");
 }
