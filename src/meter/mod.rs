@@ -75,7 +75,8 @@ pub enum Early {
     No,
     /// What one direction carried is reported, as by the active timeout, at its first packet with payload, so that a watch
     /// can tell of movement as it begins. Totals are the same, and so is what is movement and what is contact; there are up
-    /// to two records more for each flow, and none is empty. A driver calls [`Meter::expire`] whenever it has no frame at hand, so that no packet waits for another.
+    /// to two records more for each flow, and none is empty. A record
+    /// that is made before all of a hello was seen is without its name. A driver calls [`Meter::expire`] whenever it has no frame at hand, so that no packet waits for another.
     FirstPayload,
 }
 
