@@ -313,3 +313,45 @@ impl Done {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_a_limit_and_leave_with_their_flows() {
+        let mut naming = Naming::new(0, 0);
+        naming.places = vec![Place::default(); 3];
+        naming.octets_max = 2 * (ENTRY + 4);
+        let named = |text: &str, from| Named { name: Name { text: text.into(), from }, asked: Side::Low };
+        for at in 0..3 {
+            naming.call(at, named("name", NameSource::Host));
+        }
+        assert_eq!((naming.name(2, Side::Low), naming.limits()), (None, [0, 0, 1, 0]));
+        naming.call(0, named("told", NameSource::Dns));
+        assert_eq!(naming.name(0, Side::Low).map(|name| &*name.text), Some("name"));
+        assert_eq!(naming.name(0, Side::High), None);
+        naming.leave(0);
+        naming.call(2, named("next", NameSource::Sni));
+        assert_eq!(naming.name(2, Side::Low).map(|name| &*name.text), Some("next"));
+        naming.leave(1);
+        naming.leave(2);
+        assert_eq!((naming.octets, naming.named.len()), (0, 2));
+    }
+
+    #[test]
+    fn what_was_done_is_done_for_a_while() {
+        let second = Timestamp::SECOND;
+        let mut done = Done::new(5 * second);
+        done.insert(7, 100 * second);
+        assert!(done.has(7, 103 * second) && done.has(7, 106 * second), "each look is as good as a packet");
+        assert!(!done.has(7, 111 * second) && !done.has(8, 106 * second));
+        done.remove(7 + Done::SLOTS as u32);
+        assert!(done.has(7, 107 * second));
+        done.remove(7);
+        assert!(!done.has(7, 107 * second) && !done.has(0, u64::MAX));
+        let mut never = Done::new(0);
+        never.insert(7, 1);
+        assert!(!never.has(7, 1));
+    }
+}

@@ -69,6 +69,7 @@ fn sni(name: &str) -> Vec<u8> {
     record(&hello(&[server_name(name.as_bytes()), extension(21, &[0; 300])].concat(), &[]))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a record has is compared with it")]
 fn named(name: &str, from: NameSource) -> Option<(String, NameSource)> {
     Some((name.to_owned(), from))
 }
