@@ -254,62 +254,70 @@ const fn rank(from: NameSource) -> u8 {
     }
 }
 
-/// Hashes of flows that need not be looked at: some of them, the latest for each slot.
+/// Hashes of flows that need not be looked at: some of them, the latest for each bucket.
 ///
 /// It is asked before a flow is looked up. What it does not hold costs a copy; what it holds is so, but for two flows with
 /// the same 32 bits of hash within seconds.
 struct Done {
-    slots: Box<[Slot]>,
+    /// Each a hash, and below it when the flow was last seen, in [`Done::TICK`]s and one more; zero where there is none.
+    buckets: Vec<[u64; 4]>,
     quiet: u64,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    hash: u32,
-    /// When the flow was last seen, in [`Done::TICK`]s and one more; zero where there is none.
-    seen: u32,
-}
-
 impl Done {
-    /// Half a mebibyte in all, of which flows that go on at the same time touch a slot each.
-    const SLOTS: usize = 1 << 16;
+    /// A mebibyte in all, of which flows that go on at the same time touch a bucket each.
+    const BUCKETS: usize = 1 << 15;
 
     /// In nanoseconds, as a power of two: about a second.
     const TICK: u32 = 30;
 
     fn new(quiet: u64) -> Self {
-        Self { slots: vec![Slot::default(); Self::SLOTS].into(), quiet }
+        Self { buckets: vec![[0; 4]; Self::BUCKETS], quiet }
     }
 
-    fn at(&mut self, hash: u32) -> &mut Slot {
-        &mut self.slots[hash as usize % Self::SLOTS]
+    #[inline]
+    fn slot(&mut self, hash: u32) -> Option<&mut u64> {
+        let bucket = &mut self.buckets[hash as usize % Self::BUCKETS];
+        bucket.iter_mut().find(|slot| **slot >> 32 == u64::from(hash))
     }
 
     const fn tick(now: u64) -> u32 {
         ((now >> Self::TICK) as u32).saturating_add(1)
     }
 
+    const fn entry(hash: u32, tick: u32) -> u64 {
+        (hash as u64) << 32 | tick as u64
+    }
+
     /// Whether the flow is done and goes on: it was seen so lately that it cannot have ended for want of packets.
     #[inline]
     fn has(&mut self, hash: u32, now: u64) -> bool {
-        let (tick, quiet) = (Self::tick(now), self.quiet);
-        let slot = self.at(hash);
-        if slot.hash != hash || slot.seen == 0 || u64::from(tick.wrapping_sub(slot.seen)) + 1 > quiet >> Self::TICK {
+        let (tick, quiet) = (Self::tick(now), self.quiet >> Self::TICK);
+        let Some(slot) = self.slot(hash) else { return false };
+        let seen = *slot as u32;
+        if seen == 0 || u64::from(tick.wrapping_sub(seen)) + 1 > quiet {
             return false;
         }
-        slot.seen = tick;
+        *slot = Self::entry(hash, tick);
         true
     }
 
+    /// Takes the place of what was seen longest ago.
     fn insert(&mut self, hash: u32, now: u64) {
-        *self.at(hash) = Slot { hash, seen: Self::tick(now) };
+        let entry = Self::entry(hash, Self::tick(now));
+        if let Some(slot) = self.slot(hash) {
+            *slot = entry;
+        } else if let Some(slot) =
+            self.buckets[hash as usize % Self::BUCKETS].iter_mut().min_by_key(|slot| **slot as u32)
+        {
+            *slot = entry;
+        }
     }
 
     #[inline]
     fn remove(&mut self, hash: u32) {
-        let slot = self.at(hash);
-        if slot.hash == hash {
-            slot.seen = 0;
+        if let Some(slot) = self.slot(hash) {
+            *slot = 0;
         }
     }
 }
@@ -346,7 +354,7 @@ mod tests {
         done.insert(7, 100 * second);
         assert!(done.has(7, 103 * second) && done.has(7, 106 * second), "each look is as good as a packet");
         assert!(!done.has(7, 111 * second) && !done.has(8, 106 * second));
-        done.remove(7 + Done::SLOTS as u32);
+        done.remove(7 + Done::BUCKETS as u32);
         assert!(done.has(7, 107 * second));
         done.remove(7);
         assert!(!done.has(7, 107 * second) && !done.has(0, u64::MAX));
