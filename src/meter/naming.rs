@@ -298,7 +298,9 @@ impl Done {
         if seen == 0 || u64::from(tick.wrapping_sub(seen)) + 1 > quiet {
             return false;
         }
-        *slot = Self::entry(hash, tick);
+        if seen != tick {
+            *slot = Self::entry(hash, tick);
+        }
         true
     }
 
