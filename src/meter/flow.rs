@@ -74,6 +74,14 @@ impl Key {
         }
     }
 
+    /// The addresses of both ends, that of `side` first.
+    pub(super) const fn ends(&self, side: Side) -> (Addr, Addr) {
+        match side {
+            Side::Low => (self.low, self.high),
+            Side::High => (self.high, self.low),
+        }
+    }
+
     fn has_no_ports(&self) -> bool {
         self.low_port == 0 && self.high_port == 0
     }
@@ -218,6 +226,11 @@ impl Flow {
                 Side::High => self.marks |= Self::OPENED_BY_HIGH,
             }
         }
+    }
+
+    /// Who is believed to have opened it.
+    pub(super) const fn opener(&self) -> Side {
+        if self.marks & Self::OPENED_BY_HIGH == 0 { Side::Low } else { Side::High }
     }
 
     const fn moved(side: Side) -> u8 {

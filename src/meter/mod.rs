@@ -17,11 +17,15 @@
 //! - **Fragments.** Later ones are counted with the ports of their first where that came before them.
 //! - **Tunnels.** A packet inside a packet is counted in a flow of its own; the record of what is around it names the
 //!   tunnel ([`FlowRecord::tunnel`](crate::model::FlowRecord::tunnel)). A frame is used once, however many flows it is in.
+//! - **Names.** The first payload of a flow is looked at for the name by which its server was asked for. What a hello says
+//!   goes before what a request says, and that before what an answer of the domain name system had told the client when the
+//!   flow began. The name is that of a record's destination, and of every record that is made once it is known.
 //! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
 mod flow;
 mod fragments;
 mod index;
+mod naming;
 mod table;
 mod tally;
 
@@ -30,6 +34,7 @@ use crate::wire::{self, Dissected, Inside, LinkType, Packet, Unread};
 
 use flow::{Flow, Key, SYN, Side};
 use fragments::Fragments;
+use naming::{Kept, Naming, Sight};
 use table::{List, Table};
 use tally::Tally;
 
@@ -75,7 +80,8 @@ pub enum Early {
     No,
     /// What one direction carried is reported, as by the active timeout, at its first packet with payload, so that a watch
     /// can tell of movement as it begins. Totals are the same, and so is what is movement and what is contact; there are up
-    /// to two records more for each flow, and none is empty. A driver calls [`Meter::expire`] whenever it has no frame at hand, so that no packet waits for another.
+    /// to two records more for each flow, and none is empty. A record
+    /// that is made before all of a hello was seen is without its name. A driver calls [`Meter::expire`] whenever it has no frame at hand, so that no packet waits for another.
     FirstPayload,
 }
 
@@ -100,6 +106,7 @@ pub struct Meter {
     config: MeterConfig,
     table: Table,
     tally: Tally,
+    naming: Naming,
     clock: Clock,
     fragments: Fragments,
     waiting: Vec<Waiting>,
@@ -115,6 +122,7 @@ impl Meter {
             config,
             table: Table::new(config.hash_seed),
             tally: Tally::default(),
+            naming: Naming::new(config.hash_seed, LINGER.min(config.idle_timeout)),
             clock: Clock::default(),
             fragments: Fragments::new(config.hash_seed),
             waiting: Vec::with_capacity(WAITING),
@@ -139,7 +147,7 @@ impl Meter {
                     self.fragments.see(&mut found.packet, fragment, self.clock.now);
                 }
                 self.tally.used(&found.packet, frame.number);
-                self.wait(found.packet, frame.number, batch);
+                self.wait(&found, frame.number, batch);
                 if !matches!(found.inside, Inside::Nothing) {
                     self.look_inside(&found, frame.number, coverage, batch);
                 }
@@ -190,10 +198,12 @@ impl Meter {
 
     /// Has a packet wait to be counted.
     #[inline]
-    fn wait(&mut self, packet: Packet, number: u64, batch: &mut Batch) {
+    fn wait(&mut self, found: &Dissected<'_>, number: u64, batch: &mut Batch) {
+        let packet = found.packet;
         let (key, side) = Key::of(&packet);
         let (hash, time, now) = (self.table.hash(&key), self.clock.last, self.clock.now);
-        self.waiting.push(Waiting { packet, key, side, hash, number, time, now });
+        let kept = self.naming.keep(&packet, found.payload, hash, now);
+        self.waiting.push(Waiting { packet, key, side, hash, kept, number, time, now });
         if self.waiting.len() == WAITING {
             self.count_waiting(batch);
         }
@@ -213,7 +223,7 @@ impl Meter {
                             self.fragments.see(&mut found.packet, fragment, self.clock.now);
                         }
                         self.tally.inside(&found.packet, number);
-                        self.wait(found.packet, number, batch);
+                        self.wait(&found, number, batch);
                         around = found;
                         continue;
                     }
@@ -240,11 +250,12 @@ impl Meter {
         }
         waiting.clear();
         self.waiting = waiting;
+        self.naming.empty();
     }
 
     #[inline]
     fn count(&mut self, next: &Waiting, batch: &mut Batch) {
-        let Waiting { packet, key, side, hash, number, time, now } = next;
+        let Waiting { packet, key, side, hash, kept, number, time, now } = next;
         let known = self.table.find(*hash, key).filter(|at| {
             let again = self.table.flow(*at).is_closed() && packet.tcp_flags & flow::HANDSHAKE == SYN;
             if again {
@@ -252,6 +263,7 @@ impl Meter {
             }
             !again
         });
+        let begins = known.is_none();
         let at = if let Some(at) = known {
             let flow = self.table.flow(at);
             if !flow.is_empty() && time.since(flow.start) >= self.config.active_timeout {
@@ -270,13 +282,22 @@ impl Meter {
         flow.count(packet, *side, *time, *number);
         flow.touched = *now;
         let to = List::of(flow);
+        if begins {
+            let asked = flow.opener();
+            self.naming.begin(at, asked, flow.key.ends(asked), *time);
+        }
         self.table.touch(at, from, to);
         if from != to {
             self.next_expiry = self.next_expiry.min(now.saturating_add(self.timeout(to)));
         }
+        if !kept.is_empty() {
+            let sight =
+                Sight { packet, kept: *kept, side: *side, hash: *hash, time: *time, now: *now, position: *number };
+            self.naming.see(at, &sight, &mut self.tally);
+        }
         if early {
             let part = self.table.flow_mut(at).split_off(*side);
-            self.report(&part, FlowEndReason::ActiveTimeout, batch);
+            self.report(at, &part, FlowEndReason::ActiveTimeout, batch);
         }
     }
 
@@ -311,6 +332,7 @@ impl Meter {
             } else if let Some(at) = self.table.oldest(List::Open) {
                 let flow = self.table.flow(at);
                 self.tally.caveat(Caveat::Evicted, flow.first_frame, flow.octets());
+                self.naming.again(self.table.hash(&flow.key));
                 self.end(at, FlowEndReason::LackOfResources, batch);
             } else {
                 break;
@@ -320,25 +342,29 @@ impl Meter {
 
     fn end(&mut self, at: u32, reason: FlowEndReason, batch: &mut Batch) {
         let flow = self.table.remove(at);
-        self.report(&flow, if flow.is_closed() { FlowEndReason::EndOfFlow } else { reason }, batch);
+        self.naming.end(at, flow.first_frame, flow.octets(), &mut self.tally);
+        self.report(at, &flow, if flow.is_closed() { FlowEndReason::EndOfFlow } else { reason }, batch);
+        self.naming.leave(at);
     }
 
     fn cut(&mut self, at: u32, batch: &mut Batch) {
         let flow = self.table.flow_mut(at);
         let whole = *flow;
         flow.begin_again();
-        self.report(&whole, FlowEndReason::ActiveTimeout, batch);
+        self.report(at, &whole, FlowEndReason::ActiveTimeout, batch);
     }
 
-    /// Appends the record of a flow, unless all of it is in earlier records.
-    fn report(&mut self, flow: &Flow, reason: FlowEndReason, batch: &mut Batch) {
+    /// Appends the record of the flow at a place of the table, unless all of it is in earlier records.
+    fn report(&mut self, at: u32, flow: &Flow, reason: FlowEndReason, batch: &mut Batch) {
         if flow.is_empty() {
             return;
         }
         if flow.key.protocol == Protocol::TCP && flow.is_guessed() && !flow.is_continued() {
             self.tally.caveat(Caveat::InitiatorGuessed, flow.first_frame, flow.octets());
         }
-        batch.records.push(flow.record(self.input, reason));
+        let mut record = flow.record(self.input, reason);
+        record.name = self.naming.name(at, flow.opener()).map(|name| batch.add_name(name.clone()));
+        batch.records.push(record);
     }
 }
 
@@ -348,6 +374,7 @@ struct Waiting {
     key: Key,
     side: Side,
     hash: u32,
+    kept: Kept,
     number: u64,
     time: Timestamp,
     now: u64,

@@ -130,6 +130,14 @@ reasons! {
         Rejected = "rejected", "flows refused at the observation point: attempts, nothing moved";
         /// Unknown fields in a header line.
         UnknownField = "unknown-field", "fields that are not known and were ignored";
+        /// An encrypted hello within a hello (RFC 9849), or what looks like one.
+        OuterName = "outer-name", "hellos that hold an encrypted one, or seem to: the name that is read can be that of a front";
+        /// A hello or request that is not whole.
+        NameGivenUp = "name-given-up", "hellos and requests that were not seen whole: the flow has no name from them";
+        /// No room for what is held of hellos, names and answers.
+        NameCrowdedOut = "name-crowded-out", "names given up for want of memory";
+        /// A name that none can be.
+        NameRejected = "name-rejected", "hellos and requests whose name is malformed";
         /// The local side was taken to be the side that opened the flow.
         LocalAssumed = "local-assumed", "flows with no end in a local network: the initiator's side was taken as local";
     }

@@ -144,6 +144,7 @@ fn packet<'a>(
         dport: segment.dport,
         octets,
         payload: segment.payload,
+        sequence: segment.sequence,
         tcp_flags: segment.tcp_flags,
         icmp_type: segment.icmp_type,
         tunnel,

@@ -7,6 +7,7 @@
 mod ip;
 mod link;
 mod link_type;
+pub mod name;
 mod shim;
 mod transport;
 mod tunnel;
@@ -41,6 +42,8 @@ pub struct Packet {
     /// Octets of transport payload by the headers: what follows the header of TCP, UDP, SCTP (12 octets) and ICMP (8);
     /// for other protocols what follows the IP headers; for a later fragment all of its data.
     pub payload: u32,
+    /// TCP sequence number, or zero.
+    pub sequence: u32,
     /// TCP flags (the octet of RFC 9293 section 3.1), or zero.
     pub tcp_flags: u8,
     /// ICMP type where the protocol is ICMP or `ICMPv6` and the type was captured.

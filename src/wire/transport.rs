@@ -15,6 +15,8 @@ pub(super) struct Segment {
     pub(super) sport: u16,
     pub(super) dport: u16,
     pub(super) payload: u32,
+    /// TCP sequence number, or zero.
+    pub(super) sequence: u32,
     pub(super) tcp_flags: u8,
     pub(super) icmp_type: Option<u8>,
     /// Octets of the header.
@@ -26,7 +28,7 @@ pub(super) struct Segment {
 impl Segment {
     /// Payload, and no header.
     pub(super) const fn data(payload: u32) -> Self {
-        Self { sport: 0, dport: 0, payload, tcp_flags: 0, icmp_type: None, header: 0, cut: false }
+        Self { sport: 0, dport: 0, payload, sequence: 0, tcp_flags: 0, icmp_type: None, header: 0, cut: false }
     }
 }
 
@@ -60,11 +62,12 @@ fn with_ports(octets: &[u8], header: u32, length: u32) -> Segment {
 /// RFC 9293 section 3.1. A header whose length is not known, or below the least, is taken to have no options.
 #[inline]
 fn tcp(octets: &[u8], length: u32) -> Segment {
-    let Some(&[.., offset, flags]) = octets.first_chunk::<14>() else {
+    let Some(&[_, _, _, _, a, b, c, d, .., offset, flags]) = octets.first_chunk::<14>() else {
         return Segment { cut: true, ..with_ports(octets, TCP_HEADER, length) };
     };
     let header = (u32::from(offset >> 4) * 4).max(TCP_HEADER);
-    Segment { tcp_flags: flags, ..with_ports(octets, header, length) }
+    let sequence = u32::from_be_bytes([a, b, c, d]);
+    Segment { sequence, tcp_flags: flags, ..with_ports(octets, header, length) }
 }
 
 /// RFC 768. The length field bounds the payload where it is plausible: it is zero in jumbograms and offloaded segments, and
