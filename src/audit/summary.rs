@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Audit, Grounds, Local};
 use crate::model::{
-    Addr, AddressSketch, Asn, Axis, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Exemplar, Finding,
+    Addr, AddressSketch, Asn, Axis, Caveat, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Exemplar, Finding,
     FindingKey, InputId, InventoryRow, Outcome, PartyId, Reason, Report, Severity, Standing, Tally, Timestamp, Tool,
     ZoneId,
 };
@@ -158,15 +158,23 @@ impl Audit {
         if uncertain(Standing::Unknown) || uncertain(Standing::Anycast) {
             limits.push("For some far ends no source says where they are, or they answer from many places: they could be anywhere.".to_owned());
         }
-        if matches!(grounds.local, Local::Private(_))
-            && self
-                .coverage
-                .inputs
-                .values()
-                .any(|input| input.caveats.contains_key(&crate::model::Caveat::LocalAssumed))
-        {
+        let met = |caveat| self.coverage.inputs.values().any(|input| input.caveats.contains_key(&caveat));
+        if matches!(grounds.local, Local::Private(_)) && met(Caveat::LocalAssumed) {
             limits.push(
                 "Some flows have no end in a private network: the side that opened them was taken as ours. Name your networks with --local."
+                    .to_owned(),
+            );
+        }
+        if met(Caveat::Tunnelled) {
+            limits.push(
+                "Some packets are inside tunnels. They are judged in flows of their own, beside the tunnel's, so that sums over all flows \
+                 hold them twice."
+                    .to_owned(),
+            );
+        }
+        if met(Caveat::TunnelUnread) {
+            limits.push(
+                "Some tunnels could not be read: they are judged by where they end, and what they carry was not seen."
                     .to_owned(),
             );
         }

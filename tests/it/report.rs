@@ -357,16 +357,3 @@ fn the_text_is_as_it_was_reviewed() {
         assert_eq!(shown, golden, "{name} differs; look at it, then UPDATE=1");
     }
 }
-
-/// Writes every report in every format, for a person to look at: the last look at a page is with the eyes.
-#[test]
-#[ignore = "writes files to look at"]
-fn pages_to_look_at() {
-    for (name, report) in all() {
-        for (extension, shown) in [("txt", text(&report, 100)), ("html", html(&report)), ("json", json(&report))] {
-            let path = format!("{}/report-{name}.{extension}", env!("CARGO_TARGET_TMPDIR"));
-            std::fs::write(&path, shown).expect("the file is written");
-            println!("{path}");
-        }
-    }
-}
