@@ -49,12 +49,18 @@ fn with_progress<T>(inputs: &[Input], advance: &Arc<Advance>, work: impl FnOnce(
     if !std::io::stderr().is_terminal() {
         return work();
     }
+    // How much standard input holds nobody knows.
     let sizes = inputs.iter().map(|input| match &input.place {
-        Place::File(path) => std::fs::metadata(path).map_or(0, |data| data.len()),
-        Place::Stdin => 0,
+        Place::File(path) => std::fs::metadata(path).ok().map(|data| data.len()),
+        Place::Stdin => None,
     });
-    let bar = ProgressBar::with_draw_target(Some(sizes.sum()), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left") {
+    let total: Option<u64> = sizes.sum();
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+    let template = match total {
+        Some(_) => "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+        None => "{bytes} read, {bytes_per_sec}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     let done = AtomicBool::new(false);
