@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::{Exit, Stop, plan, tell};
+use crate::diag::with_causes;
 use crate::locate::survey;
 use crate::model::{LocationSource, SourceId};
 use crate::report::visible;
-use crate::run::batch::chain;
 
 /// Days after which location data is old: of a provider's feed a twentieth of the addresses moved in that time.
 const OLD: i64 = 90;
@@ -134,7 +134,7 @@ fn check(args: &CheckArgs) -> Result<Exit, Stop> {
             Err(error) => {
                 // What was found before it stands before it.
                 out.flush()?;
-                tell(&chain(&error));
+                tell(&with_causes(&error));
                 exit = Exit::Failed;
             }
         }

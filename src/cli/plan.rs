@@ -11,13 +11,13 @@ use ipnet::IpNet;
 use jiff::civil::Date;
 
 use crate::audit::{Grounds, Local};
-use crate::diag::{self, Colour, Diagnostic, Level};
+use crate::diag::{self, Colour, Diagnostic, Level, with_causes};
 use crate::locate::{self, Gazetteer};
 use crate::meter::MeterConfig;
 use crate::model::{Outcome, Report, Timestamp};
 use crate::policy::{Library, Policy};
 use crate::report::{self, Format, Style};
-use crate::run::batch::{self, Input, chain};
+use crate::run::batch::{self, Input};
 use crate::source::Options;
 
 /// The grounds that the arguments name. Everything that is wrong with them is told before this fails.
@@ -77,7 +77,7 @@ pub(super) fn gazetteer(paths: &[PathBuf], today: Date) -> Result<Gazetteer, Str
     let folders: Vec<&Path> = locate::USUAL_FOLDERS.iter().map(Path::new).collect();
     let found = if paths.is_empty() { locate::discover(&folders) } else { paths.to_vec() };
     let gazetteer = if found.is_empty() { Gazetteer::embedded() } else { Gazetteer::open_on(&found, Some(today)) };
-    gazetteer.map_err(|error| chain(&error))
+    gazetteer.map_err(|error| with_causes(&error))
 }
 
 /// The inputs that the arguments name. Those that cannot be read are told; the others go on.

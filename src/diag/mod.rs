@@ -145,6 +145,21 @@ impl Diagnostic {
     }
 }
 
+/// An error and what caused it, on one line. A cause that its error has quoted already is not said again.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
 /// The gravest level among diagnostics; `None` where nothing is said.
 pub fn gravest(diagnostics: &[Diagnostic]) -> Option<Level> {
     diagnostics.iter().map(|diagnostic| diagnostic.level).min()

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::audit::{Audit, Auditor, Grounds};
+use crate::diag::with_causes;
 use crate::model::{Batch, InputCoverage, InputId, Provenance};
 use crate::source::{self, Options, Progress, Source};
 
@@ -178,7 +179,7 @@ pub fn drain(
             Ok(_) => return source.coverage(),
             Err(error) => {
                 let mut coverage = source.coverage();
-                coverage.error.get_or_insert_with(|| chain(&error));
+                coverage.error.get_or_insert_with(|| with_causes(&error));
                 return coverage;
             }
         }
@@ -193,7 +194,7 @@ fn open(input: &Input, options: &Options, advance: &Arc<Advance>) -> Result<Box<
     let reader = Box::new(Counted { reader, advance: Arc::clone(advance) });
     source::open(input.id, &input.name, reader, options).map_err(|error| {
         let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-        format!("{}{help}", chain(&error))
+        format!("{}{help}", with_causes(&error))
     })
 }
 
@@ -209,19 +210,4 @@ impl Read for Counted {
         self.advance.octets.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
-}
-
-/// An error and what caused it, on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -130,18 +130,6 @@ impl SourceError {
         }
     }
 
-    /// The error with its causes in one line, for [`InputCoverage::error`].
-    pub fn in_words(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
-    }
-
     pub(crate) fn format(offset: u64, reason: impl Into<String>) -> Self {
         Self::Format { offset, reason: reason.into() }
     }

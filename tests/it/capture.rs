@@ -2,6 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
+use landfall::diag::with_causes;
 use landfall::model::Drops;
 use landfall::source::SourceError;
 use landfall::source::capture::{Capture, CaptureFormat, MAX_RECORD, Next};
@@ -34,7 +35,7 @@ struct All {
 fn read_from(reader: impl Read + Send + 'static) -> All {
     let mut all = All::default();
     if let Err(error) = collect(Box::new(reader), &mut all) {
-        all.error = Some(error.in_words());
+        all.error = Some(with_causes(&error));
     }
     all
 }
@@ -377,7 +378,7 @@ fn compressed_content_has_a_limit_that_is_named() {
     for bomb in [gzip(&zeros), zstd(&zeros), gzip(&gzip(&zeros)), gzip(&zstd(&zeros))] {
         assert!(matches!(limited(&bomb, 100_000), (100_000, None)), "exactly the limit is allowed");
         let (read, error) = limited(&bomb, 99_999);
-        let words = error.unwrap().in_words();
+        let words = with_causes(&error.unwrap());
         assert_eq!(words, "the content grows beyond the limit of 99999 octets when it is decompressed");
         assert_eq!(read, 99_999);
     }

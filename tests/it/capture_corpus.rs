@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use landfall::diag::with_causes;
 use landfall::source::SourceError;
 use landfall::source::capture::{Capture, CaptureFormat, Next};
 use landfall::source::compression::unwrap;
@@ -201,7 +202,7 @@ fn frames_are_those_of_tshark() {
             (expected.first, expected.last) = (seen.first, seen.last);
         }
         if seen != expected {
-            let error = error.map_or_else(String::new, |error| error.in_words());
+            let error = error.map_or_else(String::new, |error| with_causes(&error));
             wrong.push(format!("{name} ({container}) {error}\n  ours   {seen:?}\n  tshark {expected:?}"));
         }
     }

@@ -10,7 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diag", &[]),
     ("wire", &["model"]),
     ("meter", &["model", "wire"]),
-    ("source", &["model", "wire", "meter"]),
+    ("source", &["model", "diag", "wire", "meter"]),
     ("locate", &["model"]),
     ("policy", &["model", "diag"]),
     ("audit", &["model", "locate", "policy"]),

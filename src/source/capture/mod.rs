@@ -11,6 +11,7 @@ mod pcapng;
 use std::io::Read;
 
 use super::{Options, Progress, Source, SourceError};
+use crate::diag::with_causes;
 use crate::meter::{Frame, Meter};
 use crate::model::{Batch, Drops, FlowEndReason, InputCoverage, InputId, Skip};
 
@@ -152,7 +153,7 @@ impl CaptureSource {
                 }
                 Ok(Next::End) => return State::Ending(None),
                 Err(error) => {
-                    self.coverage.error = Some(error.in_words());
+                    self.coverage.error = Some(with_causes(&error));
                     return State::Ending(Some(error));
                 }
             }

@@ -23,6 +23,7 @@ use std::io::Read;
 use super::fields::{Fields, address, number};
 use super::layout::{Column, Layout, is_default_record, is_header};
 use super::lines::{Line, Lines, More};
+use crate::diag::with_causes;
 use crate::model::{
     Addr, Batch, BiflowDirection, Caveat, Count, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId,
     Occurrences, Protocol, Provenance, Skip, Timestamp,
@@ -107,7 +108,7 @@ impl Source for AwsFlowLog {
             Ok(More::No) => Ok(Progress::End),
             Err(error) => {
                 let error = SourceError::reading(self.lines.offset(), error);
-                self.reading.coverage.error = Some(error.in_words());
+                self.reading.coverage.error = Some(with_causes(&error));
                 self.reading.coverage.truncated_at = self.lines.pending();
                 Err(error)
             }
