@@ -21,8 +21,8 @@
 //!
 //! **Layer 3, the drivers**: [`run`], a batch of files or a live capture; [`cli`], what was typed.
 //!
-//! Use goes down only, and `tests/it/layers.rs` enforces it: `model` and `diag` use nothing; `meter` uses `wire`, `source`
-//! uses both; `locate` and `policy` know no other instrument.
+//! Use goes down only, and `tests/it/layers.rs` enforces it: `model` and `diag` use nothing, and every
+//! room uses `model`; `meter` uses `wire`, `source` uses both; `locate` and `policy` know no other instrument.
 //!
 //! ## Invariants
 //!
