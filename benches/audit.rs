@@ -11,7 +11,6 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
 use landfall::audit::{Grounds, Local};
 use landfall::locate::Gazetteer;
-use landfall::meter::MeterConfig;
 use landfall::policy::{Library, Policy};
 use landfall::run::batch::{self, Advance};
 use landfall::source::Options;
@@ -75,7 +74,7 @@ fn benches(c: &mut Criterion) {
     let gazetteer = Gazetteer::embedded().expect("the embedded table is whole");
     let grounds = Grounds { policy: Some(policy), gazetteer, local: Local::Zones };
     let (inputs, _) = batch::plan(std::slice::from_ref(&path));
-    let options = Options { meter: MeterConfig::default(), max_inflate: u64::MAX };
+    let options = Options { max_inflate: u64::MAX, ..Options::default() };
 
     let mut group = c.benchmark_group("capture");
     group.sample_size(10);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::source::InputFormat;
+
 /// Where does your network's traffic make landfall, and does your residency policy allow it?
 #[derive(Debug, Parser)]
 #[command(name = "landfall", version, long_version = long_version(), max_term_width = 120, after_help = AFTER_HELP)]
@@ -60,6 +62,9 @@ pub struct InputArgs {
     /// The most octets that a compressed input may grow to, such as 64GiB
     #[arg(long, value_name = "SIZE", default_value = "1TiB", value_parser = size)]
     pub max_inflate: u64,
+    /// Read every input as this format, instead of telling it by content
+    #[arg(long, value_name = "FORMAT", value_parser = input_format)]
+    pub format_in: Option<InputFormat>,
     /// How packets become flows.
     #[command(flatten)]
     pub meter: MeterArgs,
@@ -182,6 +187,11 @@ pub struct FlowsArgs {
 
 fn format(text: &str) -> Result<crate::report::Format, String> {
     crate::report::Format::from_name(text).ok_or_else(|| "the formats are text, json and html".to_owned())
+}
+
+fn input_format(text: &str) -> Result<InputFormat, String> {
+    InputFormat::from_name(text)
+        .ok_or_else(|| format!("the formats are {}", InputFormat::names().collect::<Vec<_>>().join(", ")))
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

@@ -6,25 +6,73 @@ use super::compression::Unwrapped;
 use super::{Options, Source, SourceError};
 use crate::model::InputId;
 
+/// An input about to be read, its compression taken off.
+struct Opening<'a> {
+    id: InputId,
+    name: &'a str,
+    input: Unwrapped,
+    options: &'a Options,
+}
+
+/// A format that is read: a look at the head of an input, and its source.
+struct Format {
+    /// As it is named by [`InputFormat`] and where nothing says more.
+    name: &'static str,
+    /// Whether content that begins so is of this format. No two formats claim the same head.
+    looks_like: fn(&[u8]) -> bool,
+    open: fn(Opening<'_>) -> Result<Box<dyn Source>, SourceError>,
+}
+
+/// Every format, in the order in which they are asked. A format plugs in here.
+const FORMATS: &[Format] = &[
+    Format { name: "capture", looks_like: |head| CaptureFormat::of(head).is_some(), open: open_capture },
+    Format { name: aws::KIND, looks_like: aws::looks_like, open: open_aws },
+];
+
+/// A format that the user says an input has, so that its content is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputFormat(&'static str);
+
+impl InputFormat {
+    /// The names of all formats.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        FORMATS.iter().map(|format| format.name)
+    }
+
+    /// The format of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::names().find(|known| *known == name).map(Self)
+    }
+}
+
 /// Opens the source that reads this content.
-///
-/// A format plugs in here: a look at the head, and its source.
 pub(super) fn source(
     id: InputId,
     name: &str,
     input: Unwrapped,
     options: &Options,
 ) -> Result<Box<dyn Source>, SourceError> {
-    if let Some(format) = CaptureFormat::of(&input.head) {
-        let kind = input.kind(format.name());
-        let capture = Capture::open(format, input.reader)?;
-        return Ok(Box::new(CaptureSource::new(id, name, kind, capture, options)));
+    let format = match options.format {
+        Some(InputFormat(forced)) => FORMATS.iter().find(|format| format.name == forced),
+        None => FORMATS.iter().find(|format| (format.looks_like)(&input.head)),
+    };
+    match format {
+        Some(format) => (format.open)(Opening { id, name, input, options }),
+        None => Err(unrecognised(&input.head)),
     }
-    if aws::looks_like(&input.head) {
-        let kind = input.kind(aws::KIND);
-        return Ok(Box::new(AwsFlowLog::new(id, name, input.reader, options).of_kind(kind)));
-    }
-    Err(unrecognised(&input.head))
+}
+
+fn open_capture(Opening { id, name, input, options }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    let Some(format) = CaptureFormat::of(&input.head) else { return Err(unrecognised(&input.head)) };
+    let kind = input.kind(format.name());
+    let capture = Capture::open(format, input.reader)?;
+    Ok(Box::new(CaptureSource::new(id, name, kind, capture, options)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_aws(Opening { id, name, input, options }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    let kind = input.kind(aws::KIND);
+    Ok(Box::new(AwsFlowLog::new(id, name, input.reader, options).of_kind(kind)))
 }
 
 /// What else begins with these octets, so that the message can say what was given instead of what was not.

@@ -12,8 +12,11 @@ pub mod capture;
 pub mod cloud;
 pub mod compression;
 mod detect;
+mod lines;
 
 use compression::{Compression, InflateError};
+
+pub use detect::InputFormat;
 
 /// Whether there is more to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct Options {
     pub meter: MeterConfig,
     /// The most octets that a compressed input may grow to.
     pub max_inflate: u64,
+    /// The format of every input, where the user says it; `None` to tell it by content.
+    pub format: Option<InputFormat>,
 }
 
 impl Options {
@@ -56,7 +61,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { meter: MeterConfig::default(), max_inflate: Self::MAX_INFLATE }
+        Self { meter: MeterConfig::default(), max_inflate: Self::MAX_INFLATE, format: None }
     }
 }
 

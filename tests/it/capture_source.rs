@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use landfall::model::{Batch, Drops, FlowEndReason, FlowRecord, InputCoverage, InputId, Skip, Timestamp};
-use landfall::source::{Options, Progress, SourceError, open};
+use landfall::source::{InputFormat, Options, Progress, SourceError, open};
 
 use crate::capture_file::Order::{Big, Little};
 use crate::capture_file::{File, gzip, zstd};
@@ -182,4 +182,18 @@ fn what_is_not_recognised_is_named() {
     let mut tar = b"name".to_vec();
     tar.resize(257, 0);
     assert_eq!(looks_like(&[tar, b"ustar\x0000".to_vec()].concat()), "tar archive");
+}
+
+#[test]
+fn a_format_that_is_said_is_not_asked_of_the_content() {
+    let forced = |name| Options { format: InputFormat::from_name(name), ..Options::default() };
+    let line = b"2 123456789010 eni-1 10.0.0.1 203.0.113.5 443 49152 6 2 120 1418530010 1418530070 ACCEPT OK\n";
+    assert!(open(InputId(0), "", Box::new(Cursor::new(line.to_vec())), &forced("capture")).is_err());
+    // Nothing tells that this is a flow log; said so, its line is malformed, and counted.
+    let mut source =
+        open(InputId(0), "", Box::new(Cursor::new(b"?\n".to_vec())), &forced("aws-vpc-flow-logs")).ok().unwrap();
+    let mut batch = Batch::default();
+    while source.read(&mut batch).unwrap() == Progress::More {}
+    assert_eq!(source.coverage().skipped.values().map(|kept| kept.total.count).sum::<u64>(), 1);
+    assert!(InputFormat::from_name("papyrus").is_none());
 }

@@ -22,12 +22,12 @@ use std::io::Read;
 
 use super::fields::{Fields, address, number};
 use super::layout::{Column, Layout, is_default_record, is_header};
-use super::lines::{Line, Lines, More};
 use crate::diag::with_causes;
 use crate::model::{
     Addr, Batch, BiflowDirection, Caveat, Count, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId,
     Occurrences, Protocol, Provenance, Skip, Timestamp,
 };
+use crate::source::lines::{Line, Lines, More};
 use crate::source::{Options, Progress, Source, SourceError};
 
 /// The name of the format in reports.

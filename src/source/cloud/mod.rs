@@ -3,4 +3,3 @@
 pub mod aws;
 mod fields;
 mod layout;
-mod lines;
