@@ -16,7 +16,8 @@ use crate::run::batch::{self, Advance};
 /// A flow record as it is printed. The keys are stable.
 ///
 /// `places`, `standing`, `asn`, `org` and `party` are those of the far end: the end that is not ours, or the destination
-/// where that is not known. They are null where both ends are ours.
+/// where that is not known. They are null where both ends are ours. `rtt_us` is the least round-trip time from the
+/// observation point to the source, `rrtt_us` to the destination; the samples say of how many it is the least.
 #[derive(Serialize)]
 struct Row<'a> {
     start: Timestamp,
@@ -38,7 +39,9 @@ struct Row<'a> {
     name: Option<&'a str>,
     name_from: Option<NameSource>,
     rtt_us: Option<u32>,
+    rtt_samples: u8,
     rrtt_us: Option<u32>,
+    rrtt_samples: u8,
     places: Option<CountrySet>,
     standing: Option<Standing>,
     asn: Option<Asn>,
@@ -65,7 +68,6 @@ impl<'a> Row<'a> {
         let party =
             policy.zip(far).and_then(|(policy, far)| Some(policy.party_name(policy.party_of(far, operator, asked)?)));
         let counted = |octets| (!record.flags.has(FlowFlags::PAYLOAD_UNKNOWN)).then_some(octets);
-        let measured = |rtt: u32| (rtt > 0).then_some(rtt);
         Self {
             start: record.start,
             end: record.end,
@@ -88,8 +90,10 @@ impl<'a> Row<'a> {
             end_reason: record.end_reason.name(),
             name: name.map(|name| &*name.text),
             name_from: name.map(|name| name.from),
-            rtt_us: measured(record.src_rtt_us),
-            rrtt_us: measured(record.dst_rtt_us),
+            rtt_us: record.src_rtt.least_us(),
+            rtt_samples: record.src_rtt.samples(),
+            rrtt_us: record.dst_rtt.least_us(),
+            rrtt_samples: record.dst_rtt.samples(),
             places: place.map(|place| place.location.possible()),
             standing: place.map(|place| place.location.standing()),
             asn: operator,
@@ -190,7 +194,7 @@ impl<'a> Printer<'a> {
 }
 
 /// The keys, in the order of columns.
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 29] = [
     "start",
     "end",
     "src",
@@ -209,7 +213,9 @@ const KEYS: [&str; 27] = [
     "name",
     "name_from",
     "rtt_us",
+    "rtt_samples",
     "rrtt_us",
+    "rrtt_samples",
     "places",
     "standing",
     "asn",

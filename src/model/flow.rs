@@ -235,6 +235,66 @@ impl SamplingInterval {
     }
 }
 
+/// The least round-trip time from the observation point to an endpoint and back, and of how many clean samples it is the
+/// least.
+///
+/// Packed, since every record holds two: microseconds in 24 bits and samples in 8. Both stop at their greatest value: a
+/// least time of [`RoundTrip::MAX_US`] stands for that and more, [`RoundTrip::MAX_SAMPLES`] samples for that many and more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct RoundTrip(u32);
+
+impl RoundTrip {
+    const SAMPLE_BITS: u32 = 8;
+
+    /// Not measured.
+    pub const UNMEASURED: Self = Self(0);
+    /// The greatest time that is told, in microseconds: about 17 seconds.
+    pub const MAX_US: u32 = (1 << 24) - 1;
+    /// The greatest number of samples that is told.
+    pub const MAX_SAMPLES: u8 = u8::MAX;
+
+    /// The least of `samples` times; `None` for a time of zero, which nothing answers in, and where there is no sample.
+    pub const fn new(least_us: u32, samples: u8) -> Option<Self> {
+        if least_us == 0 || samples == 0 {
+            return None;
+        }
+        let least = if least_us > Self::MAX_US { Self::MAX_US } else { least_us };
+        Some(Self(least << Self::SAMPLE_BITS | samples as u32))
+    }
+
+    /// The least time in microseconds; `None` where it was not measured.
+    pub const fn least_us(self) -> Option<u32> {
+        match self.0 >> Self::SAMPLE_BITS {
+            0 => None,
+            least => Some(least),
+        }
+    }
+
+    /// How many clean samples there were.
+    pub const fn samples(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// Adds another measurement of the same endpoint: the least of both, of all their samples.
+    pub fn merge(&mut self, other: Self) {
+        let least = match (self.least_us(), other.least_us()) {
+            (Some(one), Some(another)) => one.min(another),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => return,
+        };
+        *self = Self(least << Self::SAMPLE_BITS | u32::from(self.samples().saturating_add(other.samples())));
+    }
+}
+
+impl fmt::Debug for RoundTrip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.least_us() {
+            Some(least) => write!(f, "{least}us/{}", self.samples()),
+            None => f.write_str("unmeasured"),
+        }
+    }
+}
+
 /// A name in the [`Batch`] that carries the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameId(NonZeroU32);
@@ -281,10 +341,10 @@ pub struct FlowRecord {
     pub reverse: Counters,
     /// Where it was read.
     pub provenance: Provenance,
-    /// Least round-trip time to the source, in microseconds; zero where it was not measured.
-    pub src_rtt_us: u32,
-    /// Least round-trip time to the destination, in microseconds; zero where it was not measured.
-    pub dst_rtt_us: u32,
+    /// The round-trip time from the observation point to the source and back.
+    pub src_rtt: RoundTrip,
+    /// The round-trip time from the observation point to the destination and back.
+    pub dst_rtt: RoundTrip,
     /// How many packets one that was seen stands for.
     pub sampling_interval: SamplingInterval,
     /// The name by which the destination was asked for.
@@ -318,8 +378,8 @@ impl FlowRecord {
             forward: Counters { octets: 0, packets: 0, payload: 0 },
             reverse: Counters { octets: 0, packets: 0, payload: 0 },
             provenance,
-            src_rtt_us: 0,
-            dst_rtt_us: 0,
+            src_rtt: RoundTrip::UNMEASURED,
+            dst_rtt: RoundTrip::UNMEASURED,
             sampling_interval: SamplingInterval::ALL_SEEN,
             name: None,
             sport: 0,
@@ -339,7 +399,7 @@ impl FlowRecord {
             from: self.src,
             to: self.dst,
             sent: self.forward,
-            to_rtt_us: self.dst_rtt_us,
+            to_rtt: self.dst_rtt,
             opened: self.opened(true),
             uncounted: self.flags.has(FlowFlags::COUNTERS_UNKNOWN),
             goes_on: self.flags.has(FlowFlags::FORWARD_MOVED),
@@ -349,7 +409,7 @@ impl FlowRecord {
             from: self.dst,
             to: self.src,
             sent: self.reverse,
-            to_rtt_us: self.src_rtt_us,
+            to_rtt: self.src_rtt,
             opened: self.opened(false),
             uncounted: false,
             goes_on: self.flags.has(FlowFlags::REVERSE_MOVED),
@@ -399,8 +459,8 @@ pub struct Uniflow<'a> {
     pub to: Addr,
     /// What was sent.
     pub sent: Counters,
-    /// Least round-trip time to the receiver, in microseconds; zero where it was not measured.
-    pub to_rtt_us: u32,
+    /// The round-trip time from the observation point to the receiver and back.
+    pub to_rtt: RoundTrip,
     /// Whether the sender opened the conversation; `None` where that is not known.
     pub opened: Option<bool>,
     /// Something was sent, and the source does not say how much.
@@ -497,6 +557,22 @@ mod tests {
             uncounted.uniflows().map(|uniflow| (uniflow.is_empty(), uniflow.moved())),
             [(false, false), (true, false)]
         );
+    }
+
+    #[test]
+    fn round_trips_fold_into_their_least() {
+        assert_eq!((RoundTrip::new(0, 1), RoundTrip::new(5, 0)), (None, None));
+        let told = |rtt: RoundTrip| (rtt.least_us(), rtt.samples());
+        let mut rtt = RoundTrip::UNMEASURED;
+        assert_eq!(told(rtt), (None, 0));
+        rtt.merge(RoundTrip::UNMEASURED);
+        assert_eq!(rtt, RoundTrip::UNMEASURED);
+        for (least, samples) in [(900, 1), (4_000, 250), (1_200, 9)] {
+            rtt.merge(RoundTrip::new(least, samples).unwrap());
+            rtt.merge(RoundTrip::UNMEASURED);
+        }
+        assert_eq!(told(rtt), (Some(900), 255));
+        assert_eq!(RoundTrip::new(u32::MAX, 3).map(told), Some((Some(16_777_215), 3)));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use finding::{
 };
 pub use flow::{
     Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
-    Protocol, Provenance, SamplingInterval, Uniflow,
+    Protocol, Provenance, RoundTrip, SamplingInterval, Uniflow,
 };
 pub use location::{Authority, Claim, Location, RegionId, SourceId, Standing};
 pub use party::Asn;

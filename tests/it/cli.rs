@@ -283,7 +283,7 @@ fn flows_print_every_key() {
     said.expect(0, &[], &[]);
     let first: serde_json::Value = serde_json::from_str(said.out.lines().next().unwrap()).unwrap();
     let keys = "start end src sport dst dport proto initiator packets octets rpackets roctets payload rpayload end_reason name name_from \
-                rtt_us rrtt_us places standing asn org party tunnel input position";
+                rtt_us rtt_samples rrtt_us rrtt_samples places standing asn org party tunnel input position";
     for key in keys.split_whitespace() {
         assert!(first.get(key).is_some(), "{key}");
     }
