@@ -285,9 +285,15 @@ fn no_basis(facts: &Facts<'_>, sink: &mut Sink) {
     }
 }
 
-/// Says once for each set that a permit without a party leaves members out.
+/// Says once for each set that a permit without a party leaves members out. Those that a permit with a party reaches are
+/// not told: whoever wrote it knows.
 fn conditional_members(facts: &Facts<'_>, sink: &mut Sink) {
     let mut said = BTreeSet::new();
+    let named_recipients =
+        rules(facts).filter(|(_, rule)| rule.effect == Effect::Permit && rule.conditional() == Conditional::Include);
+    let known = named_recipients
+        .flat_map(|(_, rule)| days(facts, rule).map(|day| rule.places_on(day)))
+        .fold(CountrySet::NOWHERE, CountrySet::union);
     for (id, rule) in rules(facts) {
         if rule.conditional() == Conditional::Include || !rule.places.has_conditions() {
             continue;
@@ -298,7 +304,7 @@ fn conditional_members(facts: &Facts<'_>, sink: &mut Sink) {
             reached = reached.union(rule.places_on(day));
             named = named.union(rule.places.at(day, Conditional::Include));
         }
-        let left_out = named.difference(reached);
+        let left_out = named.difference(reached).difference(known);
         if left_out.is_empty() || !said.insert(rule.written.clone()) {
             continue;
         }

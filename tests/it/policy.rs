@@ -247,6 +247,23 @@ fn conditional_members_permit_only_with_a_party() {
 }
 
 #[test]
+fn members_left_out_are_told_unless_another_permit_names_their_recipients() {
+    let codes = |text: &str| {
+        let parsed = Policy::parse("test.toml", text, Library::embedded());
+        parsed.diagnostics.into_iter().filter(|said| said.code == Code::ConditionalMembers).count()
+    };
+    let rules = |second: &str| {
+        with_rule(&format!(
+            "to = [\"@eu.adequate\"]\n[party.certified]\nmatch = [{{ asn = [7] }}]\n\
+             [[rule]]\nid = \"n\"\neffect = \"{second}\"\nfrom = [\"z\"]\nparty = [\"certified\"]\nto = "
+        ))
+    };
+    assert_eq!(codes(&format!("{}[\"@eu.adequate\"]\n", rules("permit"))), 0);
+    assert_eq!(codes(&format!("{}[\"US\"]\n", rules("permit"))), 1, "Canada, Japan and South Korea are left out still");
+    assert_eq!(codes(&format!("{}[\"@eu.adequate\"]\n", rules("forbid"))), 1, "a forbid reaches nobody");
+}
+
+#[test]
 fn a_test_that_fails_says_what_came_and_which_rule_is_missing() {
     let text = with_rule(
         "to = [\"US\"]\n[[rule]]\nid = \"s\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"CN\"]\n\
