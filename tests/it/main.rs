@@ -24,6 +24,7 @@ mod names_corpus;
 mod policy;
 mod policy_laws;
 mod policy_mistakes;
+mod policy_pages;
 mod readme;
 mod report;
 mod samples;
