@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 
+use super::tripwire::{Sighting, Wires};
 use super::{Audit, Grounds, Local};
 use crate::locate::Place;
 use crate::model::{
@@ -18,6 +19,7 @@ pub struct Auditor<'a> {
     inventory: HashMap<InventoryKey, Exchange, foldhash::fast::FixedState>,
     totals: Totals,
     coverage: Coverage,
+    wires: Wires,
 }
 
 /// A flow record seen from one of its ends.
@@ -61,6 +63,7 @@ impl<'a> Auditor<'a> {
             inventory: HashMap::default(),
             totals: Totals::default(),
             coverage: Coverage::default(),
+            wires: Wires::default(),
         }
     }
 
@@ -83,6 +86,7 @@ impl<'a> Auditor<'a> {
             inventory: self.inventory.into_iter().collect(),
             totals: self.totals,
             coverage: self.coverage,
+            wires: self.wires,
         }
     }
 
@@ -142,6 +146,22 @@ impl<'a> Auditor<'a> {
             to_zone: view.far_zone,
             decision: None,
         };
+        if let Some(policy) = policy.filter(|policy| !policy.tripwires().is_empty()) {
+            let seen = Sighting {
+                record: view.record,
+                zone: view.zone,
+                near: view.near.0,
+                far: view.far.0,
+                party,
+                operator: place.operator,
+                location: place.location,
+                sent: &view.sent,
+                received: &view.received,
+                opened_by_zone: view.opened_by == Opener::Local,
+                far_in_zone: view.far_zone.is_some(),
+            };
+            self.wires.observe(policy.tripwires(), &seen, |counted| view.exemplar(counted));
+        }
         let verdict = policy.map(|policy| self.decide(policy, view, &place, &key));
         if let Some(Verdict::Decided(decision)) = verdict {
             key.decision = Some(decision);

@@ -6,10 +6,14 @@
 
 mod judge;
 mod summary;
+mod trip;
+mod tripwire;
 
 use std::collections::BTreeMap;
 
 pub use judge::Auditor;
+pub use tripwire::MAX_CELLS;
+use tripwire::Wires;
 
 use ipnet::IpNet;
 
@@ -131,6 +135,8 @@ pub struct Audit {
     pub totals: Totals,
     /// What the inputs held.
     pub coverage: Coverage,
+    /// What the tripwires of the policy have kept.
+    wires: Wires,
 }
 
 impl Audit {
@@ -142,6 +148,7 @@ impl Audit {
             inventory: BTreeMap::new(),
             totals: Totals::default(),
             coverage: Coverage::default(),
+            wires: Wires::default(),
         }
     }
 
@@ -163,6 +170,7 @@ impl Audit {
         }
         self.totals.merge(other.totals);
         self.coverage.merge(other.coverage);
+        self.wires.merge(other.wires);
         Ok(())
     }
 }

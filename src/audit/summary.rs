@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::{Audit, Grounds, Local};
+use super::{Audit, Grounds, Local, trip};
 use crate::model::{
     Addr, AddressSketch, Asn, Axis, Caveat, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Exemplar, Finding,
     FindingKey, InputId, InventoryRow, Outcome, PartyId, Reason, Report, Severity, Standing, Tally, Timestamp, Tool,
@@ -44,17 +44,20 @@ impl Audit {
             .collect();
         // The key's order breaks ties, because the sort is stable and the map is sorted.
         inventory.sort_by_key(|row| Reverse(row.sent.octets.saturating_add(row.received.octets)));
+        let tripwires = self.tripwires(grounds);
+        let outcome = if trip::fails(&tripwires) { Outcome::Forbidden } else { self.outcome() };
         Report {
             schema: Report::SCHEMA.to_owned(),
             version: Report::VERSION,
             tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             stamp,
-            outcome: self.outcome(),
+            outcome,
             first,
             last,
             policy: grounds.policy.as_ref().map(|policy| policy.summary(period)),
             totals: self.totals,
             findings,
+            tripwires,
             inventory,
             location_sources: grounds.gazetteer.sources().to_vec(),
             gazetteer: grounds.gazetteer.digest().to_owned(),
@@ -64,7 +67,7 @@ impl Audit {
         }
     }
 
-    /// What the audit came to, in a word.
+    /// What the judgement of flows came to, in a word; the tripwires come on top.
     pub fn outcome(&self) -> Outcome {
         if self.totals.forbid.count > 0 {
             Outcome::Forbidden
@@ -116,7 +119,7 @@ impl Audit {
         }
     }
 
-    fn example(&self, exemplar: &Exemplar) -> ExampleFlow {
+    pub(super) fn example(&self, exemplar: &Exemplar) -> ExampleFlow {
         ExampleFlow {
             start: exemplar.start,
             end: exemplar.end,
@@ -186,7 +189,7 @@ impl Audit {
 }
 
 impl Grounds {
-    fn endpoint(
+    pub(super) fn endpoint(
         &self,
         places: CountrySet,
         standing: Standing,

@@ -43,7 +43,15 @@ fn policy(args: &GroundsArgs, host: &[IpNet]) -> Result<(Option<Policy>, Local),
     let (policy, diagnostics, origin, text, local) = if let Some(path) = &args.policy {
         let origin = path.display().to_string();
         let text = super::policy::read(path).map_err(|reason| tell(&reason))?;
-        let parsed = Policy::parse(&origin, &text, Library::embedded());
+        let mut parsed = Policy::parse(&origin, &text, Library::embedded());
+        if let Some(policy) = &mut parsed.policy {
+            // Registers lie beside the policy that names them.
+            let folder = path.parent().unwrap_or(Path::new(""));
+            if let Err((register, error)) = policy.read_registers(|register| std::fs::read(folder.join(register))) {
+                tell(&format!("cannot use `{register}`: {}", with_causes(&error)));
+                return Err(());
+            }
+        }
         (parsed.policy, parsed.diagnostics, origin, text, Local::Zones)
     } else if args.allow.is_empty() && args.deny.is_empty() {
         return Ok((None, local));

@@ -13,6 +13,7 @@ mod location;
 mod party;
 mod report;
 mod time;
+mod tripwire;
 mod tunnel;
 
 pub use addr::{Addr, Scope};
@@ -33,4 +34,5 @@ pub use report::{
     PolicySummary, Report, RuleSummary, SetSummary, Tool, Volume, ZoneSummary,
 };
 pub use time::Timestamp;
+pub use tripwire::{Tripped, TripwireResult};
 pub use tunnel::Tunnel;

@@ -15,6 +15,7 @@ use super::flow::{Counters, NameSource};
 use super::location::{Authority, Standing};
 use super::party::Asn;
 use super::time::Timestamp;
+use super::tripwire::TripwireResult;
 
 /// What an audit came to, and on what grounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct Report {
     pub totals: Totals,
     /// What the policy forbids or cannot decide, gravest first.
     pub findings: Vec<Finding>,
+    /// What the policy's tripwires came to, in the order of their identifiers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tripwires: Vec<TripwireResult>,
     /// Where the traffic landed, largest first.
     pub inventory: Vec<InventoryRow>,
     /// The databases and feeds that locations rest on.
@@ -80,7 +84,7 @@ pub enum Outcome {
     Indeterminate,
     /// Nothing forbidden was found, but not everything was seen.
     Incomplete,
-    /// Something forbidden was found.
+    /// Something forbidden was found, or a tripwire of medium severity or more tripped.
     Forbidden,
 }
 

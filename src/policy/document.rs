@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::syntax::{Fields, Sink, integer, meant_word, wrong_type};
+use super::tripwire::{self, TripwireText};
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{Opener, Severity, Timestamp};
 
@@ -121,6 +122,7 @@ pub(super) struct Document {
     pub(super) parties: Vec<PartyText>,
     pub(super) services: Vec<ServiceText>,
     pub(super) rules: Vec<RuleText>,
+    pub(super) tripwires: Vec<TripwireText>,
     pub(super) tests: Vec<TestText>,
 }
 
@@ -296,8 +298,10 @@ pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
     for fields in top.listed("test", "test", sink) {
         document.tests.push(read_test(fields, sink));
     }
+    for fields in top.listed("tripwire", "tripwire", sink) {
+        document.tripwires.push(tripwire::read(fields, sink));
+    }
     top.not_yet("waiver");
-    top.not_yet("tripwire");
     top.finish(sink);
     document
 }

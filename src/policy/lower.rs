@@ -15,6 +15,7 @@ use super::party::{Match, PartyIndex, host_pattern};
 use super::places::{Places, Sets, countries, country};
 use super::service::{MAX_RANGES, MAX_SERVICES, PortRange, ServiceTable, ports};
 use super::syntax::{self, Sink};
+use super::tripwire::{self, MAX_TRIPWIRES, TripwireText};
 use super::zone::{PartySelection, Rule};
 use super::{Parsed, Party, Policy, Vantage, Zone, test};
 use crate::diag::{Code, Diagnostic, did_you_mean, quoted};
@@ -35,7 +36,7 @@ pub(super) fn midnight(day: Date) -> u64 {
 }
 
 /// What names stand for, while rules and tests are resolved.
-struct Names {
+pub(super) struct Names {
     zones: BTreeMap<String, ZoneId>,
     parties: BTreeMap<String, PartyId>,
     services: BTreeMap<String, usize>,
@@ -62,6 +63,7 @@ pub(super) fn parse(origin: &str, text: &str, library: &Library, lints: Lints) -
 /// Sorts everything that has a name by its name, and says which names cannot be.
 fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
     document.rules.sort_by(|one, other| rule_name(one).cmp(rule_name(other)));
+    document.tripwires.sort_by(|one, other| tripwire_name(one).cmp(tripwire_name(other)));
     let at_most = |count: usize, most: usize, what: &str, sink: &mut Sink| {
         if count > most {
             let message = format!("the policy has {count} {what}; at most {most} are read");
@@ -74,19 +76,22 @@ fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
     at_most(document.sets.len(), MAX_NAMED / 4, "sets", sink);
     at_most(document.rules.len(), MAX_NAMED, "rules", sink);
     at_most(document.tests.len(), MAX_NAMED, "tests", sink);
+    at_most(document.tripwires.len(), MAX_TRIPWIRES, "tripwires", sink);
     document.zones.truncate(MAX_NAMED);
     document.parties.truncate(MAX_NAMED);
     document.services.truncate(MAX_SERVICES);
     document.sets.truncate(MAX_NAMED / 4);
     document.rules.truncate(MAX_NAMED);
     document.tests.truncate(MAX_NAMED);
+    document.tripwires.truncate(MAX_TRIPWIRES);
     let zones = document.zones.iter().map(|zone| &zone.name);
     let parties = document.parties.iter().map(|party| &party.name);
     let services = document.services.iter().map(|service| &service.name);
     let sets = document.sets.iter().map(|set| &set.name);
     let rules = document.rules.iter().filter_map(|rule| rule.id.as_ref());
+    let tripwires = document.tripwires.iter().filter_map(|tripwire| tripwire.id.as_ref());
     let policy = document.id.iter();
-    for name in zones.chain(parties).chain(services).chain(sets).chain(rules).chain(policy) {
+    for name in zones.chain(parties).chain(services).chain(sets).chain(rules).chain(tripwires).chain(policy) {
         let written = name.get_ref();
         if RESERVED.contains(&written.as_str()) {
             let message = format!("{} is a word of the policy format", quoted(written));
@@ -97,19 +102,28 @@ fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
             sink.push(Diagnostic::error(Code::BadName, message).at(name.span(), "").help(help));
         }
     }
-    for pair in document.rules.windows(2) {
-        if let [RuleText { id: Some(first), .. }, RuleText { id: Some(second), .. }] = pair
-            && first.get_ref() == second.get_ref()
-        {
-            let (first, second) =
-                if first.span().start < second.span().start { (first, second) } else { (second, first) };
-            sink.push(
-                Diagnostic::error(Code::DuplicateName, format!("two rules have the id {}", quoted(first.get_ref())))
-                    .at(second.span(), "the second")
-                    .with(first.span(), "the first"),
-            );
+    let rules: Vec<_> = document.rules.iter().filter_map(|rule| rule.id.as_ref()).collect();
+    let tripwires: Vec<_> = document.tripwires.iter().filter_map(|tripwire| tripwire.id.as_ref()).collect();
+    for (nouns, ids) in [("rules", rules), ("tripwires", tripwires)] {
+        for pair in ids.windows(2) {
+            if let [first, second] = pair
+                && first.get_ref() == second.get_ref()
+            {
+                let (first, second) =
+                    if first.span().start < second.span().start { (first, second) } else { (second, first) };
+                let message = format!("two {nouns} have the id {}", quoted(first.get_ref()));
+                sink.push(
+                    Diagnostic::error(Code::DuplicateName, message)
+                        .at(second.span(), "the second")
+                        .with(first.span(), "the first"),
+                );
+            }
         }
     }
+}
+
+fn tripwire_name(tripwire: &TripwireText) -> &str {
+    tripwire.id.as_ref().map_or("", |id| id.get_ref())
 }
 
 fn rule_name(rule: &RuleText) -> &str {
@@ -146,6 +160,11 @@ fn lower(origin: &str, text: &str, document: &Document, library: &Library, lints
             summaries.push(summary);
         }
     }
+    let tripwires = document
+        .tripwires
+        .iter()
+        .filter_map(|written| tripwire::lower(written, document.law, &names, &mut sets, &mut uses, sink))
+        .collect();
     let vantage = document.vantage.as_ref().map(|vantage| Vantage {
         country: vantage.country.as_ref().and_then(|code| country(code, sink)),
         latitude: vantage.latitude,
@@ -158,7 +177,7 @@ fn lower(origin: &str, text: &str, document: &Document, library: &Library, lints
         version: plain(&document.version),
         owner: plain(&document.owner),
         origin: origin.to_owned(),
-        digest: hexadecimal(&Sha256::digest(text.as_bytes())),
+        digest: digest_of(text.as_bytes()),
         default: document.default.as_ref().map_or(Effect::Forbid, |default| *default.get_ref()),
         in_force: document.in_force,
         law: document.law,
@@ -175,6 +194,7 @@ fn lower(origin: &str, text: &str, document: &Document, library: &Library, lints
         library_sets: BTreeMap::new(),
         own_sets: BTreeMap::new(),
         tests: Vec::new(),
+        tripwires,
     };
     policy.changes = changes(&policy);
     let mut tested = BTreeSet::new();
@@ -397,7 +417,7 @@ fn lower_rule(
     Some((lowered, summary))
 }
 
-fn lower_from(written: &Texts, names: &Names, uses: &mut Uses, sink: &mut Sink) -> BTreeSet<ZoneId> {
+pub(super) fn lower_from(written: &Texts, names: &Names, uses: &mut Uses, sink: &mut Sink) -> BTreeSet<ZoneId> {
     let mut zones = BTreeSet::new();
     for name in written.iter().flat_map(Spanned::get_ref) {
         if name.get_ref() == "*" {
@@ -412,7 +432,12 @@ fn lower_from(written: &Texts, names: &Names, uses: &mut Uses, sink: &mut Sink) 
     zones
 }
 
-fn lower_party_list(written: &[Spanned<String>], names: &Names, uses: &mut Uses, sink: &mut Sink) -> PartySelection {
+pub(super) fn lower_party_list(
+    written: &[Spanned<String>],
+    names: &Names,
+    uses: &mut Uses,
+    sink: &mut Sink,
+) -> PartySelection {
     let mut selection = PartySelection { listed: BTreeSet::new(), unlisted: false };
     for name in written {
         if name.get_ref() == "unlisted" {
@@ -456,6 +481,11 @@ pub(super) fn unknown<'n>(
 
 fn plain_texts(texts: &Texts) -> Vec<String> {
     texts.iter().flat_map(Spanned::get_ref).map(|text| text.get_ref().clone()).collect()
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn digest_of(octets: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(octets))
 }
 
 fn hexadecimal(octets: &[u8]) -> String {

@@ -30,7 +30,7 @@
 //!     (a network before a name, a name before an autonomous system).
 //!
 //! `document`, `owner`, `holds` and `vantage` are kept and shown, and nothing is judged by them yet. What the format has
-//! and this version does not judge (`limit`, `[[waiver]]`, `[[tripwire]]`, `region`, `max-age`) is an error, never left
+//! and this version does not judge (`limit`, `[[waiver]]`, `region`, `max-age`) is an error, never left
 //! out in silence.
 
 mod document;
@@ -38,13 +38,16 @@ mod flags;
 mod library;
 mod lint;
 mod lower;
+pub mod measure;
 mod networks;
 mod party;
 mod places;
+pub mod register;
 mod service;
 mod show;
 mod syntax;
 mod test;
+pub mod tripwire;
 mod zone;
 
 use std::collections::BTreeMap;
@@ -57,7 +60,11 @@ pub use flags::FromFlags;
 pub use library::{Library, LibrarySet, LibrarySource, Member};
 pub use show::library_listing;
 pub use test::TestRun;
+pub use tripwire::Tripwire;
 pub use zone::Borders;
+
+use register::{Register, RegisterError};
+use tripwire::Watch;
 
 use crate::diag::{Diagnostic, gravest};
 use crate::model::{
@@ -92,6 +99,7 @@ pub struct Policy {
     /// The sets of the library that are named, and where.
     library_sets: BTreeMap<String, (LibrarySet, Range<usize>)>,
     tests: Vec<test::Test>,
+    tripwires: Vec<Tripwire>,
 }
 
 /// Where the observation point stands. Kept and shown; nothing is judged by it yet.
@@ -225,6 +233,11 @@ impl Policy {
         self.parties.get(party.index()).map_or("", |party| &party.name)
     }
 
+    /// The name of a party in full; its key where the policy gives none, empty for one of another policy.
+    pub fn party_title(&self, party: PartyId) -> &str {
+        self.parties.get(party.index()).map_or("", |party| &party.title)
+    }
+
     /// Whom a party answers to; `None` where the policy does not say.
     pub fn controlled_from(&self, party: PartyId) -> Option<CountrySet> {
         self.parties.get(party.index())?.controlled_from
@@ -299,7 +312,32 @@ impl Policy {
         }
     }
 
-    /// SHA-256 of the text, in hexadecimal.
+    /// The conditions over everything that is seen, sorted by identifier.
+    pub fn tripwires(&self) -> &[Tripwire] {
+        &self.tripwires
+    }
+
+    /// Reads the registers that tripwires name. `open` gives the octets of a path as it is written in the policy. The
+    /// policy's digest covers what was read; before this, a tripwire with a register compares with nothing.
+    pub fn read_registers(
+        &mut self,
+        mut open: impl FnMut(&str) -> std::io::Result<Vec<u8>>,
+    ) -> Result<(), (String, RegisterError)> {
+        let mut digests = String::new();
+        for tripwire in &mut self.tripwires {
+            if let Watch::Undeclared { path, columns, register } = &mut tripwire.watch {
+                let octets = open(path).map_err(|error| (path.clone(), RegisterError::Io(error)))?;
+                *register = Some(Register::read(&octets, columns).map_err(|error| (path.clone(), error))?);
+                digests.push_str(&lower::digest_of(&octets));
+            }
+        }
+        if !digests.is_empty() {
+            self.digest = lower::digest_of(format!("{}{digests}", self.digest).as_bytes());
+        }
+        Ok(())
+    }
+
+    /// SHA-256 of the text, in hexadecimal; with the registers that it names, over the digests of all.
     pub fn digest(&self) -> &str {
         &self.digest
     }

@@ -20,7 +20,7 @@ pub(super) struct PartySelection {
 }
 
 impl PartySelection {
-    fn fits(&self, party: Option<PartyId>) -> bool {
+    pub(super) fn fits(&self, party: Option<PartyId>) -> bool {
         party.map_or(self.unlisted, |party| self.listed.contains(&party))
     }
 }

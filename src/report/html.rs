@@ -17,7 +17,9 @@ use summary::{Bar, PlaceBar, Tile, bar_width};
 use super::view::{self, Group, Landing, Sums, Weight};
 use super::visible::visible;
 use super::{text, words};
-use crate::model::{Decision, InputCoverage, LocationSource, Outcome, PolicySummary, Report};
+use crate::model::{
+    Decision, InputCoverage, LocationSource, Outcome, PolicySummary, Report, Severity, Tripped, TripwireResult,
+};
 
 /// The most groups of findings of one decision that have a card.
 const MAX_CARDS: usize = 500;
@@ -65,6 +67,7 @@ struct Page<'r> {
     findings_more: String,
     undecided: Vec<Card>,
     undecided_more: String,
+    tripwires: Vec<Wire<'r>>,
     rows: Vec<Row>,
     rows_more: String,
     sums: [String; 3],
@@ -142,6 +145,14 @@ struct Direction {
     id: String,
 }
 
+struct Wire<'r> {
+    result: &'r TripwireResult,
+    tone: Tone,
+    state: &'static str,
+    tripped: Vec<(String, String, Vec<String>)>,
+    more: usize,
+}
+
 struct Row {
     place: String,
     who: String,
@@ -170,6 +181,29 @@ struct Input<'r> {
 struct Source<'r> {
     source: &'r LocationSource,
     facts: String,
+}
+
+impl<'r> Wire<'r> {
+    fn of(report: &Report, result: &'r TripwireResult) -> Self {
+        let look = |tripped: &Tripped| {
+            tripped.examples.iter().take(MAX_EVIDENCE).map(|flow| text::where_to_look(report, flow)).collect()
+        };
+        let (tone, state) = match result.severity {
+            _ if result.tripped.is_empty() => (Tone::Quiet, "quiet"),
+            Severity::Info | Severity::Low => (Tone::Doubt, words::severity(result.severity)),
+            severity => (Tone::Forbid, words::severity(severity)),
+        };
+        let shown = result.tripped.iter().take(MAX_EVIDENCE);
+        Self {
+            result,
+            tone,
+            state,
+            tripped: shown
+                .map(|tripped| (tripped.sentence.clone(), words::span(tripped.since, tripped.last), look(tripped)))
+                .collect(),
+            more: result.tripped.len().saturating_sub(MAX_EVIDENCE),
+        }
+    }
 }
 
 impl<'r> Page<'r> {
@@ -201,6 +235,7 @@ impl<'r> Page<'r> {
             findings_more,
             undecided,
             undecided_more,
+            tripwires: view::tripwires(report).map(|result| Wire::of(report, result)).collect(),
             rows: rows(&landings),
             rows_more: more(landings.len(), MAX_ROWS, "row", "rows"),
             sums: [words::octets(sums.sent), words::octets(sums.received), words::number(sums.flows)],

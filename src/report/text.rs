@@ -14,6 +14,8 @@ const MAX_GROUPS: usize = 10;
 const MAX_LANDINGS: usize = 20;
 /// The most inputs that are shown one by one.
 const MAX_INPUTS: usize = 10;
+/// The most things that tripped one tripwire, and the most of its remarks.
+const MAX_TRIPPED: usize = 8;
 /// The most addresses, names, claims and flows of a group.
 const MAX_SHOWN: usize = 3;
 /// From this width on, the inventory has a column for the organisation.
@@ -34,6 +36,7 @@ pub(super) fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> i
     }
     findings(&mut painter, report, Decision::Forbid)?;
     findings(&mut painter, report, Decision::Indeterminate)?;
+    tripwires(&mut painter, report)?;
     inventory(&mut painter, report)?;
     coverage(&mut painter, report)?;
     grounds(&mut painter, report)?;
@@ -134,6 +137,47 @@ fn finding(painter: &mut Painter<'_>, report: &Report, group: &Group<'_>, number
     painter.fact(indent, if ids.len() == 1 { "id" } else { "ids" }, &ids.join(", "))?;
     if lead.decision == Decision::Indeterminate {
         painter.fact(indent, "decided by", words::would_decide(lead.axis, lead.to.standing))?;
+    }
+    Ok(())
+}
+
+/// What the tripwires came to: conditions over everything that was seen.
+fn tripwires(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
+    if report.tripwires.is_empty() {
+        return Ok(());
+    }
+    painter.heading("Tripwires", "conditions over everything that was seen")?;
+    for (place, tripwire) in view::tripwires(report).enumerate() {
+        if place > 0 {
+            painter.blank()?;
+        }
+        let quiet = tripwire.tripped.is_empty();
+        let ink = match tripwire.severity {
+            _ if quiet => Ink::Plain,
+            Severity::High | Severity::Critical => Ink::Forbidden,
+            Severity::Info | Severity::Low | Severity::Medium => Ink::Strong,
+        };
+        let (mark, state) = if quiet { (" -", "quiet") } else { (" !", words::severity(tripwire.severity)) };
+        painter.item(0, mark, ink, &format!("{state}, {} {}: {}", tripwire.kind, tripwire.id, tripwire.title))?;
+        for tripped in tripwire.tripped.iter().take(MAX_TRIPPED) {
+            painter.fact(3, "tripped", &tripped.sentence)?;
+            painter.fact(3, "seen", &words::span(tripped.since, tripped.last))?;
+            for flow in tripped.examples.iter().take(MAX_SHOWN) {
+                painter.fact(3, "look at", &where_to_look(report, flow))?;
+            }
+        }
+        if tripwire.tripped.len() > MAX_TRIPPED {
+            painter.fact(3, "", &format!("and {} more, see --format json", tripwire.tripped.len() - MAX_TRIPPED))?;
+        }
+        for remark in tripwire.remarks.iter().take(MAX_TRIPPED) {
+            painter.fact(3, "beside", remark)?;
+        }
+        if tripwire.remarks.len() > MAX_TRIPPED {
+            painter.fact(3, "", &format!("and {} more, see --format json", tripwire.remarks.len() - MAX_TRIPPED))?;
+        }
+        if !quiet {
+            painter.fact(3, "basis", &tripwire.basis.join("; "))?;
+        }
     }
     Ok(())
 }

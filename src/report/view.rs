@@ -8,7 +8,7 @@ use super::words;
 use crate::model::{
     Addr, Asn, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, InputCoverage,
     InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Severity, Skip, Standing, Timestamp,
-    ZoneSummary,
+    TripwireResult, ZoneSummary,
 };
 
 /// Findings under one rule, from one zone to one kind of far end: both directions, whoever opened the conversation.
@@ -209,6 +209,13 @@ fn clause(report: &Report, lead: &Finding, findings: &[&Finding]) -> String {
     format!("{seen}, {said}")
 }
 
+/// The tripwires, those that tripped first, gravest first.
+pub(super) fn tripwires(report: &Report) -> impl Iterator<Item = &TripwireResult> {
+    let mut tripwires: Vec<&TripwireResult> = report.tripwires.iter().collect();
+    tripwires.sort_by_key(|tripwire| Reverse((!tripwire.tripped.is_empty(), tripwire.severity)));
+    tripwires.into_iter()
+}
+
 /// What the report came to, in a sentence without a full stop.
 pub(super) fn headline(report: &Report) -> String {
     let forbidden = groups(report, Decision::Forbid);
@@ -224,6 +231,14 @@ pub(super) fn headline(report: &Report) -> String {
         let count: u64 = forbidden.iter().map(|group| group.findings.len() as u64).sum();
         let gravest = if forbidden.len() == 1 { "" } else { ", the gravest" };
         return format!("{}{gravest}: {}", words::several(count, "finding", "findings"), top.clause(report));
+    }
+    let tripped: Vec<&TripwireResult> = tripwires(report).filter(|tripwire| !tripwire.tripped.is_empty()).collect();
+    if report.outcome == Outcome::Forbidden
+        && let Some(top) = tripped.iter().max_by_key(|tripwire| tripwire.severity)
+    {
+        let first = top.tripped.first().map(|first| first.sentence.as_str()).unwrap_or_default();
+        let count = words::several(tripped.len() as u64, "tripwire", "tripwires");
+        return format!("{count} tripped, and no rule forbids it: `{}`, {first}", top.id);
     }
     if judged == 0 {
         let what = if report.inputs.is_empty() { "there was no input" } else { "no flow was observed" };

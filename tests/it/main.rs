@@ -28,6 +28,7 @@ mod policy_pages;
 mod readme;
 mod report;
 mod samples;
+mod tripwires;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
 mod wire;

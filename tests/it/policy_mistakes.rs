@@ -153,7 +153,13 @@ fn mistakes() -> Vec<Mistake> {
             "take it out",
         ),
         ("waiver", with("[[waiver]]\nowner = \"x\""), Code::NotJudgedYet, (6, 3), "take it out"),
-        ("tripwire", with("[[tripwire]]\nid = \"x\""), Code::NotJudgedYet, (6, 3), "take it out"),
+        (
+            "tripwire",
+            with("[[tripwire]]\nid = \"x\"\nfrom = [\"z\"]"),
+            Code::MissingKey,
+            (6, 1),
+            "say what it watches for",
+        ),
         ("reserved name", with("[party.unlisted]\nmatch = [{ asn = [1] }]"), Code::BadName, (6, 8), "another name"),
         (
             "two rules",

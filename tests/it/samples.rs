@@ -182,6 +182,59 @@ fn compare_totals(report: &Value, expected: &[(&str, u64, u64)]) {
     }
 }
 
+/// What tripped each tripwire: the sentences and since when.
+fn compare_tripwires(report: &Value, expected: &[(&str, &[(&str, &str)])]) {
+    let tripwires = report["tripwires"].as_array().expect("tripwires");
+    let names: Vec<&str> = tripwires.iter().filter_map(|tripwire| tripwire["id"].as_str()).collect();
+    assert_eq!(names, expected.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (tripwire, (name, expected)) in tripwires.iter().zip(expected) {
+        let tripped = tripwire["tripped"].as_array().expect("what tripped");
+        let told: Vec<_> = tripped.iter().map(|one| (one["since"].as_str(), one["sentence"].as_str())).collect();
+        assert_eq!(told.len(), expected.len(), "{name}: {told:#?}");
+        for ((since, sentence), (expected_since, holds)) in told.iter().zip(*expected) {
+            assert_eq!(since.expect("since when"), *expected_since, "{name}");
+            let sentence = sentence.expect("a sentence");
+            assert!(sentence.contains(holds), "{name}: `{sentence}` does not say `{holds}`");
+        }
+    }
+}
+
+/// Tripwires change no decision: without them the findings, the inventory and the totals are the same.
+#[test]
+fn tripwires_change_nothing_else() {
+    let places = root().join("samples/places.mmdb");
+    for (case, inputs) in [
+        ("zoom-2020", &["meeting.pcap"][..]),
+        ("tiktok-oracle", &["enclave.log"]),
+        ("spotify-partners-2020", &["before.log", "since.log"]),
+        ("spotify-intrusion-2014", &["border.pcapng"]),
+    ] {
+        let text = fs::read_to_string(root().join("rules").join(format!("{case}.toml"))).expect("a policy");
+        let mut without = text.clone();
+        while let Some(at) = without.find("[[tripwire]]") {
+            let end = without[at + 2..].find("\n[").map(|end| at + 3 + end).expect("tests follow");
+            without.replace_range(at..end, "");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let policy = folder.path().join("without.toml");
+        fs::write(&policy, without).expect("a policy is written");
+        let report = |policy: &Path| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+            command.current_dir(root()).arg("audit").arg("-p").arg(policy).args(["--format", "json"]);
+            command.args(inputs.iter().map(|input| format!("samples/{case}/{input}")));
+            command.args(["--db", "embedded", "--db"]).arg(&places);
+            let output = command.output().expect("the program runs");
+            serde_json::from_slice::<Value>(&output.stdout).expect("a report")
+        };
+        let with = report(&root().join("rules").join(format!("{case}.toml")));
+        let without = report(&policy);
+        assert!(with.get("tripwires").is_some() && without.get("tripwires").is_none(), "{case}");
+        for key in ["findings", "inventory", "totals"] {
+            assert_eq!(with[key], without[key], "{case}: {key}");
+        }
+    }
+}
+
 #[test]
 fn zoom_2020_finds_the_key_from_beijing() {
     let report = Case { name: "zoom-2020", inputs: &["meeting.pcap"], places: EMBEDDED }.report();
@@ -220,6 +273,9 @@ fn zoom_2020_finds_the_key_from_beijing() {
             ("internal", 3, look_ups),
         ],
     );
+    // The first attempt is 40 ms after the hour, the answer comes to a SYN at nine seconds.
+    let fail_over = ("2020-03-30T15:00:00.04Z", "2 attempts of 10.20.1.9 to reach party zoom in @north-america");
+    compare_tripwires(&report, &[("fail-over", &[fail_over])]);
 }
 
 #[test]
@@ -288,6 +344,7 @@ fn tiktok_oracle_finds_the_late_backups_the_session_and_the_parent() {
             ("contact", 7 * (11 + 3) + 7 * 11 + 1, (7 * (11 + 3) + 7 * 11) * acknowledgements + 180),
         ],
     );
+    compare_tripwires(&report, &[("new-party", &[("2022-07-03T11:30:00Z", "party bytedance was reached first")])]);
 }
 
 #[test]
@@ -320,6 +377,15 @@ fn spotify_partners_2020_finds_the_undeclared_recipient_and_nothing_else() {
         &report,
         &[("permit", 2 * 2 * days, 2 * (replies + days * partners::REQUEST)), ("forbid", 64, 672_000 + 44_800)],
     );
+    // The week before 9 April: 8,940 to 9,060 octets a day in steps of 20. The day itself is the first of a week of 21,000.
+    let grew = ("2020-04-09T00:00:00Z", "20940 octets moved");
+    let stranger = ("2020-04-09T13:00:00Z", "Example Analytics, Inc. in US receives data and is not in the register");
+    compare_tripwires(&report, &[("partner-volume", &[grew, grew]), ("register", &[stranger])]);
+    for tripped in report["tripwires"][0]["tripped"].as_array().expect("what tripped") {
+        let sentence = tripped["sentence"].as_str().expect("a sentence");
+        assert!(sentence.contains("is 9000, which makes 2.3 times; 4 periods"), "{sentence}");
+    }
+    assert_eq!(report["tripwires"][1]["remarks"], json!(["Example Partner C Ltd is declared in GB and was not seen"]));
     let declared: Vec<&Value> = report["inventory"]
         .as_array()
         .expect("an inventory")
@@ -374,4 +440,8 @@ fn spotify_intrusion_2014_says_which_hosts_how_much_since_when() {
             ("internal", 1, 1_801 + 4_081),
         ],
     );
+    // Stockholm is two hours ahead of UTC in May: 03:12 is 05:12 there. Four sessions, all before six; both families.
+    let nights = [("2014-05-17T03:12:00Z", "AQ in the quiet hours 22:00-06:00 Europe/Stockholm; 108692 in all")];
+    assert_eq!(out + inward, 108_692);
+    compare_tripwires(&report, &[("nights", &nights)]);
 }

@@ -5,7 +5,7 @@ use landfall::model::{
     Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Drops,
     Endpoint, Evidence, ExampleFlow, Finding, InputCoverage, InventoryRow, LocationSource, NameSource, Opener, Outcome,
     PartySummary, PolicySummary, Report, RuleSummary, SetSummary, Severity, Skip, Standing, Timestamp, Tool, Totals,
-    ZoneSummary,
+    Tripped, TripwireResult, ZoneSummary,
 };
 
 pub(super) fn set(codes: &str) -> CountrySet {
@@ -42,6 +42,30 @@ pub(super) fn endpoint(places: CountrySet, standing: Standing, asn: u32, organis
 fn china() -> Endpoint {
     let operator = "Beijing Guanghuan Xinwang Digital Technology co.Ltd.";
     Endpoint { party: Some("zoom".into()), ..endpoint(set("CN"), Standing::Agreed, 55960, operator) }
+}
+
+/// The fail-over itself: two attempts at home, and the answer from Beijing.
+fn failover() -> TripwireResult {
+    let since = at("2020-03-30T14:59:31Z");
+    TripwireResult {
+        id: "fail-over".into(),
+        kind: "failover".into(),
+        title: "No fail-over out of North America".into(),
+        severity: Severity::High,
+        basis: vec!["customer contract".into()],
+        why: "A list of secondaries can hold a data centre that nobody meant.".into(),
+        tripped: vec![Tripped {
+            sentence: "2 attempts of 10.20.1.9 to reach party zoom in US, CA went unanswered".into(),
+            since,
+            last: at("2020-03-30T15:00:12Z"),
+            zone: "meeting-clients".into(),
+            to: Some(china()),
+            flows: 3,
+            sent: sent(2100, 18, 1200),
+            examples: vec![key_flow(sent(2_938, 18, 2_100))],
+        }],
+        remarks: vec!["More things were to be kept".into()],
+    }
 }
 
 fn unknown() -> Endpoint {
@@ -293,6 +317,7 @@ pub(super) fn zoom() -> Report {
             key_finding("0badcafe0003", Contact::Received, sent(5_981, 17, 5_249)),
             undecided(),
         ],
+        tripwires: vec![failover()],
         inventory: vec![
             row(
                 endpoint(set("US"), Standing::Agreed, 30103, "Zoom Video Communications, Inc"),
@@ -367,6 +392,7 @@ pub(super) fn empty() -> Report {
         policy: None,
         totals: Totals::default(),
         findings: Vec::new(),
+        tripwires: Vec::new(),
         inventory: Vec::new(),
         location_sources: Vec::new(),
         local: Assumption::Stated(vec!["192.0.2.0/24".into()]),

@@ -1,0 +1,410 @@
+//! Tripwires: each kind trips on what it watches for and on nothing else, in any split and order of the flows.
+//!
+//! The far ends are the samples' documentation addresses: 198.51.100.0/26 is in the US, .64/26 in DE, .128/26 in the US
+//! (another operator), 203.0.113.0/26 in CN, 203.0.113.64/26 in AQ, 192.0.2.0/25 in SE.
+
+use std::path::PathBuf;
+
+use landfall::audit::{Audit, Auditor, Grounds, Local};
+use landfall::diag::{Colour, render_text};
+use landfall::locate::Gazetteer;
+use landfall::model::{
+    Addr, BiflowDirection, Counters, FlowFlags, FlowRecord, InputId, Outcome, Protocol, Provenance, Report, Timestamp,
+    TripwireResult,
+};
+use landfall::policy::{Library, Policy};
+
+const POLICY: &str = r#"
+[policy]
+id      = "wires"
+default = "permit"
+
+[zone.office]
+networks = ["10.1.0.0/16"]
+country  = "CA"
+
+[zone.lab]
+networks = ["10.2.0.0/16"]
+country  = "CA"
+
+[party.meet]
+name  = "Meetings, Inc."
+match = [{ networks = ["198.51.100.0/26", "203.0.113.0/26"] }]
+
+[party.partner]
+name  = "Partner GmbH"
+match = [{ networks = ["198.51.100.64/26"] }]
+"#;
+
+fn policy(tripwire: &str) -> Policy {
+    let text = format!("{POLICY}\n[[tripwire]]\nid = \"w\"\n{tripwire}\n");
+    let parsed = Policy::parse("wires.toml", &text, Library::embedded());
+    let said = render_text("wires.toml", &text, &parsed.diagnostics, Colour::Never);
+    parsed.policy.unwrap_or_else(|| panic!("{said}"))
+}
+
+fn grounds(policy: Policy) -> Grounds {
+    let places = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples/places.mmdb");
+    let gazetteer = Gazetteer::open(&[places]).expect("the samples' places");
+    Grounds { policy: Some(policy), gazetteer, local: Local::Zones }
+}
+
+fn addr(text: &str) -> Addr {
+    text.parse::<std::net::IpAddr>().expect("an address").into()
+}
+
+/// A flow that our side opened: when, whom, and how much payload went and came.
+fn flow(at: &str, near: &str, far: &str, sent: u64, received: u64) -> FlowRecord {
+    let start: Timestamp = at.parse().expect("a time");
+    let mut record = FlowRecord::new(addr(near), addr(far), Protocol::TCP, start, Provenance::new(InputId(0), 1));
+    let carried = |payload: u64, packets: u64| Counters { octets: payload + 40 * packets, packets, payload };
+    record.forward = carried(sent, 1);
+    record.reverse = if received > 0 { carried(received, 1) } else { Counters::default() };
+    record.direction = BiflowDirection::Initiator;
+    (record.sport, record.dport) = (50_000, 443);
+    record
+}
+
+fn audit(grounds: &Grounds, flows: &[FlowRecord]) -> Audit {
+    let mut auditor = Auditor::new(grounds);
+    for flow in flows {
+        auditor.observe(flow, None);
+    }
+    auditor.finish()
+}
+
+/// The report on flows, which must be the same bytes in three splits and orders.
+fn report(policy: Policy, flows: &[FlowRecord]) -> Report {
+    let grounds = grounds(policy);
+    let whole = audit(&grounds, flows);
+    let mut backwards: Vec<FlowRecord> = flows.to_vec();
+    backwards.reverse();
+    assert_eq!(audit(&grounds, &backwards), whole, "the order means nothing");
+    for at in [0, flows.len() / 3, flows.len() / 2, flows.len()] {
+        let (one, other) = flows.split_at(at);
+        let mut merged = audit(&grounds, other);
+        merged.merge(audit(&grounds, one)).expect("the same grounds");
+        assert_eq!(merged, whole, "a split at {at} means nothing");
+    }
+    whole.report(&grounds, None)
+}
+
+fn wire(tripwire: &str, flows: &[FlowRecord]) -> TripwireResult {
+    let mut report = report(policy(tripwire), flows);
+    let result = report.tripwires.remove(0);
+    let fails = !result.tripped.is_empty();
+    assert_eq!(report.outcome == Outcome::Forbidden, fails, "what trips fails the run, and nothing else does here");
+    result
+}
+
+const FAILOVER: &str =
+    "kind = \"failover\"\nfrom = [\"office\"]\ninside = [\"US\", \"CA\"]\nattempts = 2\nwithin = \"60s\"";
+
+/// Two attempts in the United States, and then an answer from China: the fault of 2020.
+fn fault() -> Vec<FlowRecord> {
+    vec![
+        flow("2020-03-30T15:00:00Z", "10.1.0.9", "198.51.100.7", 0, 0),
+        flow("2020-03-30T15:00:20Z", "10.1.0.9", "198.51.100.8", 0, 0),
+        flow("2020-03-30T15:00:41Z", "10.1.0.9", "203.0.113.7", 900, 4000),
+    ]
+}
+
+#[test]
+fn a_fail_over_is_attempts_inside_and_an_answer_from_outside() {
+    let result = wire(FAILOVER, &fault());
+    assert_eq!(result.tripped.len(), 1);
+    let tripped = &result.tripped[0];
+    assert_eq!(tripped.since.to_string(), "2020-03-30T15:00:00Z");
+    assert_eq!(tripped.flows, 3);
+    assert!(tripped.sentence.contains("2 attempts of 10.1.0.9"), "{}", tripped.sentence);
+    assert!(tripped.sentence.contains("41.0 s after the first"), "{}", tripped.sentence);
+    assert!(tripped.sentence.contains("CN"), "{}", tripped.sentence);
+}
+
+#[test]
+fn a_fail_over_needs_all_of_it() {
+    let quiet = |change: &dyn Fn(&mut Vec<FlowRecord>), why: &str| {
+        let mut flows = fault();
+        change(&mut flows);
+        assert_eq!(wire(FAILOVER, &flows).tripped, [], "{why}");
+    };
+    quiet(
+        &|flows| {
+            flows.remove(0);
+        },
+        "one attempt is not two",
+    );
+    quiet(
+        &|flows| {
+            flows.pop();
+        },
+        "nobody outside answered",
+    );
+    quiet(
+        &|flows| flows[1] = flow("2020-03-30T15:00:20Z", "10.1.0.9", "198.51.100.8", 10, 10),
+        "one of them was answered",
+    );
+    quiet(&|flows| flows[1] = flow("2020-03-30T15:00:20Z", "10.1.0.8", "198.51.100.8", 0, 0), "another host");
+    quiet(&|flows| flows[1] = flow("2020-03-30T15:00:20Z", "10.1.0.9", "198.51.100.70", 0, 0), "another party");
+    quiet(&|flows| flows[2] = flow("2020-03-30T15:01:01Z", "10.1.0.9", "203.0.113.7", 900, 4000), "a minute is over");
+    quiet(&|flows| flows[2] = flow("2020-03-30T15:00:41Z", "10.1.0.9", "198.51.100.9", 900, 4000), "inside answered");
+    quiet(&|flows| flows[2] = flow("2020-03-30T15:00:41Z", "10.1.0.9", "203.0.113.7", 900, 0), "nothing came back");
+    quiet(
+        &|flows| flows.iter_mut().for_each(|flow| flow.direction = BiflowDirection::Arbitrary),
+        "nobody knows who called",
+    );
+    quiet(
+        &|flows| flows.iter_mut().for_each(|flow| flow.flags.set(FlowFlags::ONE_DIRECTION)),
+        "an empty reverse says nothing where the source reports directions apart",
+    );
+    let mut in_time = fault();
+    in_time[2] = flow("2020-03-30T15:01:00Z", "10.1.0.9", "203.0.113.7", 900, 4000);
+    assert_eq!(wire(FAILOVER, &in_time).tripped.len(), 1, "sixty seconds after the first is within sixty seconds");
+}
+
+#[test]
+fn a_new_edge_is_a_country_that_was_not_there_before() {
+    let edge = "kind = \"new-edge\"\nfrom = [\"office\"]\nbaseline = 2026-02-01";
+    let before = flow("2026-01-10T00:00:00Z", "10.1.0.9", "198.51.100.7", 100, 100);
+    let probe = flow("2026-02-03T00:00:00Z", "10.1.0.9", "203.0.113.70", 0, 0);
+    let known = flow("2026-02-04T00:00:00Z", "10.1.0.9", "198.51.100.140", 100, 100);
+    let result = wire(edge, &[before, probe, known]);
+    assert_eq!(result.tripped.len(), 1, "one packet is enough, and another operator in a known country is nothing new");
+    assert!(result.tripped[0].sentence.starts_with("AQ was reached first at 2026-02-03"), "{:?}", result.tripped);
+    assert_eq!(result.remarks, Vec::<String>::new());
+
+    let result = wire(edge, &[probe, known]);
+    assert_eq!(result.tripped, [], "without a time before, nothing is new");
+    assert!(result.remarks[0].contains("hold nothing of zone office before 2026-02-01"), "{:?}", result.remarks);
+
+    let nowhere = flow("2026-02-03T00:00:00Z", "10.1.0.9", "203.0.113.200", 10, 0);
+    let result = wire(edge, &[before, nowhere]);
+    assert_eq!((result.tripped.len(), result.remarks.len()), (0, 1), "an unknown place is said and is no edge");
+
+    let elsewhere = flow("2026-02-03T00:00:00Z", "10.2.0.9", "203.0.113.70", 10, 0);
+    assert_eq!(wire(edge, &[before, elsewhere]).tripped, [], "another zone is not watched");
+}
+
+#[test]
+fn a_new_edge_can_be_a_party() {
+    let edge = "kind = \"new-edge\"\nfrom = [\"*\"]\nby = \"party\"\nbaseline = 2026-02-01T00:00:00Z";
+    let before = flow("2026-01-31T23:59:59Z", "10.1.0.9", "198.51.100.7", 100, 100);
+    let same = flow("2026-02-01T00:00:00Z", "10.1.0.9", "203.0.113.7", 100, 100);
+    let new = flow("2026-02-01T00:00:00Z", "10.1.0.9", "198.51.100.70", 100, 100);
+    let result = wire(edge, &[before, same, new]);
+    assert_eq!(result.tripped.len(), 1);
+    assert!(result.tripped[0].sentence.contains("party partner"), "{:?}", result.tripped);
+}
+
+/// Days of traffic with the partner, so many octets of payload a day in one packet each, from 1 January 2026.
+fn days(amounts: &[u64]) -> Vec<FlowRecord> {
+    let flows = amounts.iter().zip(1..).filter(|(amount, _)| **amount > 0);
+    flows
+        .map(|(amount, day)| flow(&format!("2026-01-{day:02}T10:00:00Z"), "10.1.0.9", "198.51.100.70", *amount, 0))
+        .collect()
+}
+
+#[test]
+fn a_volume_is_over_its_budget_since_a_day() {
+    let volume = "kind = \"volume\"\nfrom = [\"office\"]\nparty = [\"partner\"]\nper = \"24h\"\nbudget = \"1 kB\"";
+    // 40 octets of headers come on top.
+    assert_eq!(wire(volume, &days(&[960, 960, 900])).tripped, [], "a thousand octets are not more than 1 kB");
+    let result = wire(volume, &days(&[960, 961, 100, 5000]));
+    assert_eq!(result.tripped.len(), 1, "one row a party, however long it goes on");
+    assert_eq!(result.tripped[0].since.to_string(), "2026-01-02T00:00:00Z");
+    assert_eq!(result.tripped[0].sent.octets, 961 + 40 + 5000 + 40);
+    assert!(result.tripped[0].sentence.contains("1001 octets"), "{:?}", result.tripped);
+    assert!(result.tripped[0].sentence.contains("2 periods"), "{:?}", result.tripped);
+
+    let halves = [
+        flow("2026-01-01T10:00:00Z", "10.1.0.9", "198.51.100.70", 500, 0),
+        flow("2026-01-01T20:00:00Z", "10.1.0.8", "198.51.100.71", 500, 0),
+    ];
+    assert_eq!(wire(volume, &halves).tripped.len(), 1, "hosts and addresses of a party are summed");
+    let apart = [
+        flow("2026-01-01T23:59:59Z", "10.1.0.9", "198.51.100.70", 500, 0),
+        flow("2026-01-02T00:00:00Z", "10.1.0.8", "198.51.100.71", 500, 0),
+    ];
+    assert_eq!(wire(volume, &apart).tripped, [], "two days are two periods");
+    let others = [flow("2026-01-01T23:59:59Z", "10.1.0.9", "198.51.100.7", 5000, 0)];
+    assert_eq!(wire(volume, &others).tripped, [], "another party is not watched");
+}
+
+#[test]
+fn a_volume_is_over_its_own_median() {
+    let volume = "kind = \"volume\"\nfrom = [\"office\"]\nper = \"1d\"\ntimes = 2.5\ntrailing = 3";
+    // The median of 140, 100 and 200 octets is 140; 2.5 times that is 350.
+    assert_eq!(wire(volume, &days(&[100, 60, 160, 310])).tripped, [], "350 is not more than 350");
+    let result = wire(volume, &days(&[100, 60, 160, 311]));
+    assert_eq!(result.tripped.len(), 1);
+    assert_eq!(result.tripped[0].since.to_string(), "2026-01-04T00:00:00Z");
+    assert!(result.tripped[0].sentence.contains("the median of the 3 periods before is 140"), "{:?}", result.tripped);
+    assert_eq!(wire(volume, &days(&[100, 60, 9000])).tripped, [], "the series has not gone on for three periods");
+    // 100, 0 and 200: a day without traffic counts as nothing.
+    assert_eq!(wire(volume, &days(&[60, 0, 160, 211])).tripped.len(), 1, "251 is more than 2.5 times 100");
+    assert_eq!(wire(volume, &days(&[60, 0, 160, 210])).tripped, []);
+    assert_eq!(wire(volume, &days(&[60, 0, 0, 9000])).tripped, [], "nothing is a multiple of nothing");
+}
+
+#[test]
+fn quiet_hours_are_local() {
+    // Addis Ababa is three hours ahead of UTC, without summer time: midnight to two there is 21:00 to 23:00 UTC.
+    let schedule =
+        "kind = \"schedule\"\nfrom = [\"office\"]\nquiet = \"00:00-02:00\"\ntime-zone = \"Africa/Addis_Ababa\"";
+    let at = |time: &str| flow(time, "10.1.0.9", "203.0.113.7", 100, 0);
+    assert_eq!(wire(schedule, &[at("2015-06-01T20:59:59Z"), at("2015-06-01T23:00:00Z")]).tripped, []);
+    let result = wire(schedule, &[at("2015-06-01T21:00:00Z"), at("2015-06-01T22:59:59Z")]);
+    assert_eq!(result.tripped.len(), 1, "one row a far end");
+    assert_eq!(result.tripped[0].sent.octets, 280);
+    let budget = format!("{schedule}\nbudget = \"280\"");
+    let result = wire(&budget, &[at("2015-06-01T21:00:00Z"), at("2015-06-01T22:59:59Z")]);
+    assert_eq!((result.tripped.len(), result.remarks.len()), (0, 1), "within the budget it is told beside");
+    // Berlin: 22:00 to 06:00 is 20:00 to 04:00 UTC in summer, and 21:00 to 05:00 in winter.
+    let night = "kind = \"schedule\"\nfrom = [\"office\"]\nquiet = \"22:00-06:00\"\ntime-zone = \"Europe/Berlin\"";
+    for (time, trips) in [
+        ("2026-07-01T20:00:00Z", true),
+        ("2026-07-01T19:59:59Z", false),
+        ("2026-01-01T20:00:00Z", false),
+        ("2026-01-01T21:00:00Z", true),
+        ("2026-01-01T04:59:59Z", true),
+        ("2026-01-01T05:00:00Z", false),
+    ] {
+        assert_eq!(!wire(night, &[at(time)]).tripped.is_empty(), trips, "{time}");
+    }
+}
+
+#[test]
+fn a_choke_point_has_no_way_past_it() {
+    let choke = "kind = \"choke-point\"\nfrom = [\"office\"]\ngateways = [\"198.51.100.7\", \"10.2.0.0/24\"]";
+    let through = flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.7", 100, 100);
+    let to_gateway = flow("2026-01-01T00:00:00Z", "10.1.0.9", "10.2.0.9", 100, 100);
+    assert_eq!(wire(choke, &[through, to_gateway]).tripped, []);
+    let past = flow("2026-01-02T00:00:00Z", "10.1.0.9", "198.51.100.8", 0, 0);
+    let result = wire(choke, &[through, to_gateway, past]);
+    assert_eq!(result.tripped.len(), 1, "already the packet that leaves");
+    assert_eq!(result.tripped[0].since.to_string(), "2026-01-02T00:00:00Z");
+}
+
+#[test]
+fn a_register_is_held_against_what_was_seen() {
+    let text = "kind = \"undeclared\"\nfrom = [\"office\"]\nregister = \"register.csv\"\ncolumns = { recipient = \"Processor\", countries = \"Where\" }";
+    let register = "No,Processor,Where\n1,partner,DE; FR\n2,\"Meetings, Inc.\",United States\n3,Ghost Ltd,GB\n";
+    let flows = [
+        flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.70", 100, 0),
+        flow("2026-01-02T00:00:00Z", "10.1.0.9", "198.51.100.7", 100, 0),
+        flow("2026-01-03T00:00:00Z", "10.1.0.9", "203.0.113.7", 100, 0),
+        flow("2026-01-04T00:00:00Z", "10.1.0.9", "198.51.100.140", 100, 0),
+        flow("2026-01-05T00:00:00Z", "10.1.0.9", "192.0.2.7", 0, 500),
+    ];
+    let mut policy = policy(text);
+    let before = policy.digest().to_owned();
+    policy
+        .read_registers(|path| {
+            assert_eq!(path, "register.csv");
+            Ok(register.as_bytes().to_vec())
+        })
+        .expect("a register");
+    assert_ne!(policy.digest(), before, "an audit rests on what the register says");
+    let result = report(policy, &flows).tripwires.remove(0);
+    let said: Vec<&str> = result.tripped.iter().map(|tripped| tripped.sentence.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "Meetings, Inc. receives data in CN: the register declares US",
+            "Example Analytics, Inc. in US receives data and is not in the register",
+        ],
+        "declared by key or by name, in the countries that are declared; who only sends to us is no recipient"
+    );
+    assert_eq!(result.remarks, ["Ghost Ltd is declared in GB and was not seen"]);
+}
+
+#[test]
+fn registers_that_cannot_be_used_say_why() {
+    let text = "kind = \"undeclared\"\nfrom = [\"office\"]\nregister = \"r.csv\"";
+    let error = |octets: &[u8]| {
+        let (path, error) = policy(text).read_registers(|_| Ok(octets.to_vec())).expect_err("no register");
+        assert_eq!(path, "r.csv");
+        error.to_string()
+    };
+    assert_eq!(
+        error(b"Processor,Countries\nx,DE\n"),
+        "the register has no column `recipient`: it has `Processor`, `Countries`"
+    );
+    assert_eq!(
+        error(b"recipient,countries\nx,DE\ny,Atlantis\n"),
+        "line 3: `Atlantis` is neither the code nor the English name of a country"
+    );
+    assert!(error(b"recipient,countries\n\xff\xfe,DE\n").contains("not CSV"));
+    let missing = policy(text).read_registers(|_| Err(std::io::ErrorKind::NotFound.into()));
+    assert_eq!(missing.expect_err("no file").1.to_string(), "the register cannot be read");
+    let quiet = report(policy(text), &[flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.70", 100, 0)]);
+    assert_eq!(quiet.tripwires[0].remarks, ["The register was not read: nothing was compared"]);
+}
+
+#[test]
+fn what_is_worth_knowing_does_not_fail_a_run() {
+    for (severity, fails) in [("info", false), ("low", false), ("medium", true), ("high", true), ("critical", true)] {
+        let report = report(policy(&format!("{FAILOVER}\nseverity = \"{severity}\"")), &fault());
+        assert_eq!(report.tripwires[0].tripped.len(), 1);
+        assert_eq!(report.outcome == Outcome::Forbidden, fails, "{severity}");
+    }
+}
+
+/// More cells than are kept: the earliest stay, in any split, and the rest is said.
+#[test]
+fn a_flood_is_bounded_and_said() {
+    let grounds = grounds(policy(FAILOVER));
+    let count = landfall::audit::MAX_CELLS as u64 + 100;
+    let start: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
+    let mut flows: Vec<FlowRecord> = (0..count)
+        .map(|second| {
+            let mut one = flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.7", 0, 0);
+            one.start = Timestamp(start.0 + second * Timestamp::SECOND);
+            one.end = one.start;
+            one
+        })
+        .collect();
+    // The answer from outside comes early enough to be kept.
+    let mut answer = flow("2026-01-01T00:00:00Z", "10.1.0.9", "203.0.113.7", 900, 4000);
+    answer.start = Timestamp(start.0 + 30 * Timestamp::SECOND + 1);
+    flows.push(answer);
+    let whole = audit(&grounds, &flows);
+    let (one, other) = flows.split_at(flows.len() / 2);
+    let mut merged = audit(&grounds, other);
+    merged.merge(audit(&grounds, one)).expect("the same grounds");
+    assert_eq!(merged, whole);
+    let result = whole.report(&grounds, None).tripwires.remove(0);
+    assert_eq!(result.tripped.len(), 1);
+    assert!(result.remarks[0].starts_with("More than 65536"), "{:?}", result.remarks);
+}
+
+#[test]
+fn mistakes_have_a_place() {
+    for (lines, said) in [
+        ("kind = \"failovr\"\nfrom = [\"office\"]", "did you mean `failover`?"),
+        ("kind = \"failover\"\nfrom = [\"office\"]\ninside = [\"US\"]", "`within` is required"),
+        ("kind = \"failover\"\nfrom = [\"office\"]\ninside = [\"UK\"]\nwithin = \"1m\"", "did you mean `GB`"),
+        ("kind = \"failover\"\nfrom = [\"office\"]\ninside = [\"US\"]\nwithin = \"soon\"", "expected a span of time"),
+        ("kind = \"failover\"\nfrom = [\"offic\"]\ninside = [\"US\"]\nwithin = \"1m\"", "did you mean `office`?"),
+        ("kind = \"failover\"\nfrom = [\"office\"]\ninside = [\"US\"]\nwithin = \"1m\"\nattempts = 0", "from 1 to 100"),
+        ("kind = \"volume\"\nfrom = [\"office\"]\nper = \"24h\"", "`budget` is required"),
+        ("kind = \"volume\"\nfrom = [\"office\"]\nper = \"24h\"\nbudget = \"much\"", "expected an amount of octets"),
+        ("kind = \"volume\"\nfrom = [\"office\"]\nper = \"24h\"\ntimes = 0.5", "from 1 to 1000"),
+        ("kind = \"schedule\"\nfrom = [\"office\"]\nquiet = \"22-6\"\ntime-zone = \"UTC\"", "expected hours"),
+        (
+            "kind = \"schedule\"\nfrom = [\"office\"]\nquiet = \"22:00-06:00\"\ntime-zone = \"Mars/Base\"",
+            "unknown time zone",
+        ),
+        ("kind = \"choke-point\"\nfrom = [\"office\"]\ngateways = [\"nowhere\"]", "nowhere"),
+        ("kind = \"new-edge\"\nfrom = [\"office\"]\nbaseline = \"2026-01-01\"", "without quotation marks"),
+        ("kind = \"new-edge\"\nfrom = [\"office\"]\nbaseline = 2026-01-01\nby = \"asn\"", "`by` is one of"),
+        ("kind = \"undeclared\"\nfrom = [\"office\"]", "`register` is required"),
+        ("kind = \"new-edge\"\nfrom = [\"office\"]\nbaseline = 2026-01-01\nbudget = \"1 GB\"", "unknown key"),
+        ("from = [\"office\"]", "`kind` is required"),
+    ] {
+        let text = format!("{POLICY}\n[[tripwire]]\nid = \"w\"\n{lines}\n");
+        let parsed = Policy::parse("wires.toml", &text, Library::embedded());
+        let drawn = render_text("wires.toml", &text, &parsed.diagnostics, Colour::Never);
+        assert!(parsed.policy.is_none() && drawn.contains(said), "{lines}\n{drawn}");
+    }
+}
