@@ -15,6 +15,11 @@ const MAX_TRIPPED: usize = 100;
 /// The most remarks of a tripwire.
 const MAX_REMARKS: usize = 100;
 
+/// Who calls whom, for a fail-over: a host of a zone, and a party.
+type Caller = (ZoneId, Option<Addr>, Option<PartyId>);
+/// A cell and what was counted in it.
+type Counted<'w> = (&'w Cell, &'w Tally);
+
 /// What is being put together for one tripwire.
 struct Trips<'a> {
     audit: &'a Audit,
@@ -92,7 +97,7 @@ impl Trips<'_> {
 
     /// Attempts inside go unanswered, then a place outside answers the same host for the same party.
     fn failover(&mut self, wire: &Wire, inside: &str, attempts: usize, within: u64) {
-        let mut open: BTreeMap<(ZoneId, Option<Addr>, Option<PartyId>), VecDeque<(u64, &Tally)>> = BTreeMap::new();
+        let mut open: BTreeMap<Caller, VecDeque<(u64, &Tally)>> = BTreeMap::new();
         for (cell, tally) in wire.cells() {
             let failed = open.entry((cell.zone, cell.host, cell.party)).or_default();
             while failed.front().is_some_and(|(at, _)| at.saturating_add(within) < cell.time) {
@@ -113,8 +118,8 @@ impl Trips<'_> {
                     let seconds = (cell.time - since) as f64 / Timestamp::SECOND as f64;
                     let host = cell.host.map(|host| host.to_string()).unwrap_or_default();
                     let sentence = format!(
-                        "{} attempts of {host} to reach {} in {inside} went unanswered, and {seconds:.1} s after the first, {} \
-                         outside answered",
+                        "{} attempts of {host} to reach {} in {inside} went unanswered; {seconds:.1} s after the first, somebody \
+                         outside answered, in {}",
                         failed.len(),
                         self.who(cell),
                         place(cell.places, cell.standing),
@@ -201,7 +206,7 @@ impl Trips<'_> {
     }
 
     fn volume(&mut self, wire: &Wire, per: u64, budget: Option<u64>, times: Option<(u64, usize)>) {
-        let mut series: BTreeMap<(ZoneId, Option<PartyId>), Vec<(&Cell, &Tally)>> = BTreeMap::new();
+        let mut series: BTreeMap<(ZoneId, Option<PartyId>), Vec<Counted<'_>>> = BTreeMap::new();
         for (cell, tally) in wire.cells() {
             series.entry((cell.zone, cell.party)).or_default().push((cell, tally));
         }
@@ -226,23 +231,20 @@ impl Trips<'_> {
                 if reasons.is_empty() {
                     continue;
                 }
-                match &mut over {
-                    Some((_, _, whole, count)) => {
-                        whole.merge((*tally).clone());
-                        *count += 1;
-                    }
-                    None => {
-                        let since = Timestamp(cell.time.saturating_mul(per));
-                        let sentence = format!(
-                            "{moved} octets moved between zone {} and {} in the {} from {since}: {}",
-                            self.grounds.zone_name(zone),
-                            self.who(cell),
-                            spell(per),
-                            reasons.join(", and "),
-                        );
-                        over = Some((sentence, since, (*tally).clone(), 1));
-                    }
+                if let Some((_, _, whole, count)) = &mut over {
+                    whole.merge((*tally).clone());
+                    *count += 1;
+                    continue;
                 }
+                let since = Timestamp(cell.time.saturating_mul(per));
+                let sentence = format!(
+                    "{moved} octets moved between zone {} and {} in the {} from {since}: {}",
+                    self.grounds.zone_name(zone),
+                    self.who(cell),
+                    spell(per),
+                    reasons.join(", and "),
+                );
+                over = Some((sentence, since, (*tally).clone(), 1));
             }
             if let Some((sentence, since, tally, count)) = over {
                 let sentence =
@@ -354,7 +356,7 @@ fn add<'w, K: Ord>(map: &mut BTreeMap<K, (&'w Cell, Tally)>, key: K, cell: &'w C
 
 /// The median of the octets of the `trailing` periods before the one at `at`; periods in which nothing was seen count as
 /// nothing. `None` where the series has not gone on for so long.
-fn median_before(periods: &[(&Cell, &Tally)], at: usize, trailing: usize) -> Option<u64> {
+fn median_before(periods: &[Counted<'_>], at: usize, trailing: usize) -> Option<u64> {
     let (now, _) = periods.get(at)?;
     let (first, _) = periods.first()?;
     if now.time - first.time < trailing as u64 {
@@ -381,9 +383,12 @@ fn place(places: CountrySet, standing: Standing) -> String {
 /// A span of time in the largest unit that fits it whole.
 fn spell(nanoseconds: u64) -> String {
     let seconds = nanoseconds / Timestamp::SECOND;
-    let units = [(604_800, "weeks"), (86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds")];
-    let (unit, name) = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit)).unwrap_or((1, "seconds"));
-    format!("{} {name}", seconds / unit)
+    let units = [(604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit)).unwrap_or((1, "second"));
+    match seconds / unit {
+        1 => name.to_owned(),
+        many => format!("{many} {name}s"),
+    }
 }
 
 /// Whether what tripped fails a run: what is worth knowing, or minor, does not.

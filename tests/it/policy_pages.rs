@@ -98,11 +98,10 @@ fn test(line: usize, header: &[String], cells: &[String]) -> String {
             let key = COLUMNS.iter().find(|(above, _)| above == column);
             let (_, key) = key.unwrap_or_else(|| panic!("line {line}: a column `{column}`"));
             let value = match (*key, cell.as_str()) {
-                (_, "") => continue,
+                (_, "") | ("in", "anywhere") => continue,
                 ("at", day) if day.len() == 10 => format!("{day}T12:00:00Z"),
                 ("at", time) => time.to_owned(),
                 ("asn", number) => number.trim_start_matches("AS").to_owned(),
-                ("in", "anywhere") => continue,
                 ("in", places) => {
                     let codes: Vec<String> = places.split(", ").map(|code| format!("\"{code}\"")).collect();
                     format!("[{}]", codes.join(", "))
