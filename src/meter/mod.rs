@@ -20,21 +20,29 @@
 //! - **Names.** The first payload of a flow is looked at for the name by which its server was asked for. What a hello says
 //!   goes before what a request says, and that before what an answer of the domain name system had told the client when the
 //!   flow began. The name is that of a record's destination, and of every record that is made once it is known.
+//! - **Round-trip times.** The least of a record's clean samples to each end, and how many there were: from capture
+//!   timestamps, never from what was sent twice.
+//! - **Doubts.** Packets that were captured twice, connections of which one direction was captured, addresses that cannot be and
+//!   first payload that was cut are counted as caveats, and change no count.
 //! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
 mod flow;
 mod fragments;
 mod index;
 mod naming;
+mod quality;
+mod rtt;
 mod table;
 mod tally;
 
 use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Skip, Timestamp};
-use crate::wire::{self, Dissected, Inside, LinkType, Packet, Unread};
+use crate::wire::{self, Dissected, Exchange, Inside, LinkType, Packet, Unread};
 
 use flow::{Flow, Key, SYN, Side};
 use fragments::Fragments;
 use naming::{Kept, Naming, Sight};
+use quality::Copies;
+use rtt::{Moment, RoundTrips};
 use table::{List, Table};
 use tally::Tally;
 
@@ -107,6 +115,8 @@ pub struct Meter {
     table: Table,
     tally: Tally,
     naming: Naming,
+    rtt: RoundTrips,
+    copies: Copies,
     clock: Clock,
     fragments: Fragments,
     waiting: Vec<Waiting>,
@@ -123,11 +133,20 @@ impl Meter {
             table: Table::new(config.hash_seed),
             tally: Tally::default(),
             naming: Naming::new(config.hash_seed, LINGER.min(config.idle_timeout)),
+            rtt: RoundTrips::new(),
+            copies: Copies::new(),
             clock: Clock::default(),
             fragments: Fragments::new(config.hash_seed),
             waiting: Vec::with_capacity(WAITING),
             next_expiry: u64::MAX,
         }
+    }
+
+    /// The frames' clock goes in steps of so many nanoseconds: then a time between two frames can be short by as much. Where
+    /// there are several clocks, the coarsest counts. Steps of a microsecond and less need not be said.
+    #[inline]
+    pub fn clock_steps(&mut self, nanos: u64) {
+        self.rtt.clock_steps(nanos);
     }
 
     /// Counts a frame. Flows that end by it are appended to the batch, perhaps with a later frame: a few dozen packets wait
@@ -145,6 +164,9 @@ impl Meter {
                 }
                 if let Some(fragment) = found.packet.fragment {
                     self.fragments.see(&mut found.packet, fragment, self.clock.now);
+                }
+                if self.copies.again(&found.packet, self.clock.now) {
+                    found.packet.caveats.set(Caveat::DuplicatedPacket);
                 }
                 self.tally.used(&found.packet, frame.number);
                 self.wait(&found, frame.number, batch);
@@ -203,7 +225,23 @@ impl Meter {
         let (key, side) = Key::of(&packet);
         let (hash, time, now) = (self.table.hash(&key), self.clock.last, self.clock.now);
         let kept = self.naming.keep(&packet, found.payload, hash, now);
-        self.waiting.push(Waiting { packet, key, side, hash, kept, number, time, now });
+        let exchange = wire::exchange(&packet, found.payload);
+        let is_cut = found.payload.len() < packet.payload as usize;
+        let (is_timed, epoch) = (self.clock.is_timed, self.clock.epoch);
+        self.waiting.push(Waiting {
+            packet,
+            key,
+            side,
+            hash,
+            kept,
+            exchange,
+            is_cut,
+            number,
+            time,
+            is_timed,
+            epoch,
+            now,
+        });
         if self.waiting.len() == WAITING {
             self.count_waiting(batch);
         }
@@ -255,7 +293,7 @@ impl Meter {
 
     #[inline]
     fn count(&mut self, next: &Waiting, batch: &mut Batch) {
-        let Waiting { packet, key, side, hash, kept, number, time, now } = next;
+        let Waiting { packet, key, side, hash, kept, number, time, now, .. } = next;
         let known = self.table.find(*hash, key).filter(|at| {
             let again = self.table.flow(*at).is_closed() && packet.tcp_flags & flow::HANDSHAKE == SYN;
             if again {
@@ -278,13 +316,30 @@ impl Meter {
         };
         let flow = self.table.flow_mut(at);
         let from = List::of(flow);
-        let early = self.config.early == Early::FirstPayload && flow.begins_to_move(packet, *side);
+        let moves = flow.begins_to_move(packet, *side);
+        let early = self.config.early == Early::FirstPayload && moves;
         flow.count(packet, *side, *time, *number);
         flow.touched = *now;
+        let moment = Moment { time: next.is_timed.then_some(*time), now: *now, epoch: next.epoch };
+        let refused = self.rtt.refused();
+        if packet.protocol == Protocol::TCP {
+            flow.rtt = self.rtt.segment(flow.rtt, *side, packet, moment);
+        } else if let Some(exchange) = next.exchange {
+            flow.rtt = self.rtt.exchange(flow.rtt, *side, exchange, moment);
+        }
+        if self.rtt.refused() != refused {
+            self.tally.caveat(Caveat::RoundTripCrowdedOut, *number, packet.octets.into());
+        }
         let to = List::of(flow);
         if begins {
             let asked = flow.opener();
             self.naming.begin(at, asked, flow.key.ends(asked), *time);
+            for caveat in quality::of_addresses(packet.src, packet.dst).iter() {
+                self.tally.caveat(caveat, *number, packet.octets.into());
+            }
+        }
+        if moves && next.is_cut && matches!(packet.protocol, Protocol::TCP | Protocol::UDP) {
+            self.tally.caveat(Caveat::SnapShort, *number, packet.octets.into());
         }
         self.table.touch(at, from, to);
         if from != to {
@@ -342,9 +397,13 @@ impl Meter {
 
     fn end(&mut self, at: u32, reason: FlowEndReason, batch: &mut Batch) {
         let flow = self.table.remove(at);
+        if flow.is_one_sided() {
+            self.tally.caveat(Caveat::OneSided, flow.first_frame, flow.octets());
+        }
         self.naming.end(at, flow.first_frame, flow.octets(), &mut self.tally);
         self.report(at, &flow, if flow.is_closed() { FlowEndReason::EndOfFlow } else { reason }, batch);
         self.naming.leave(at);
+        self.rtt.leave(flow.rtt);
     }
 
     fn cut(&mut self, at: u32, batch: &mut Batch) {
@@ -363,6 +422,8 @@ impl Meter {
             self.tally.caveat(Caveat::InitiatorGuessed, flow.first_frame, flow.octets());
         }
         let mut record = flow.record(self.input, reason);
+        let [low, high] = self.rtt.take(flow.rtt);
+        (record.src_rtt, record.dst_rtt) = if flow.opener() == Side::Low { (low, high) } else { (high, low) };
         record.name = self.naming.name(at, flow.opener()).map(|name| batch.add_name(name.clone()));
         batch.records.push(record);
     }
@@ -375,8 +436,14 @@ struct Waiting {
     side: Side,
     hash: u32,
     kept: Kept,
+    exchange: Option<Exchange>,
+    /// Not all of its payload was captured.
+    is_cut: bool,
     number: u64,
     time: Timestamp,
+    /// `time` is its own.
+    is_timed: bool,
+    epoch: u32,
     now: u64,
 }
 
@@ -396,11 +463,20 @@ struct Clock {
     mark: Option<Timestamp>,
     /// The meter's own reading, in nanoseconds.
     now: u64,
+    /// The latest frame had a time.
+    is_timed: bool,
+    /// How often a frame was earlier than the one before by more than [`Clock::JITTER`].
+    epoch: u32,
 }
 
 impl Clock {
+    /// Frames of several queues come in another order than that of their times, by some microseconds. What is more can be a
+    /// clock that was set back: then times before and after are no measure of anything.
+    const JITTER: u64 = 50_000;
+
     #[inline]
     fn frame(&mut self, time: Option<Timestamp>, tolerance: u64) -> Seen {
+        self.is_timed = time.is_some();
         let Some(time) = time else { return Seen::WithoutTime };
         if let Some(mark) = self.mark
             && time < mark
@@ -413,6 +489,7 @@ impl Clock {
             self.mark = Some(time);
         }
         let seen = if time < self.last { Seen::Earlier } else { Seen::InOrder };
+        self.epoch = self.epoch.wrapping_add(u32::from(self.last.since(time) > Self::JITTER));
         self.last = time;
         seen
     }

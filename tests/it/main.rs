@@ -25,8 +25,10 @@ mod policy;
 mod policy_laws;
 mod policy_mistakes;
 mod policy_pages;
+mod quality;
 mod readme;
 mod report;
+mod rtt;
 mod samples;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;

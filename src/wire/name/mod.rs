@@ -31,6 +31,8 @@ mod tls;
 
 use crate::model::{Addr, Name, NameSource, Timestamp};
 
+pub(super) use cursor::Cursor;
+
 pub use answers::{Answer, Answers, GRACE};
 pub use dns::{Binding, Data, Lost, PORT as DNS_PORT, Record, Response, Stream as DnsStream};
 
