@@ -8,6 +8,7 @@ mod capture;
 mod capture_corpus;
 mod capture_file;
 mod capture_source;
+mod certificates;
 mod cli;
 mod corpus;
 mod feeds;
