@@ -171,6 +171,8 @@ impl Flow {
         } else {
             self.start = self.start.min(time);
             self.end = self.end.max(time);
+            // A fragment that had to wait for its first comes after it.
+            self.first_frame = self.first_frame.min(number);
         }
         let (counters, seen) = match side {
             Side::Low => (&mut self.low, Self::SEEN_LOW),

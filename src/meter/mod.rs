@@ -14,7 +14,8 @@
 //!   a new SYN ends it at once and begins another. Otherwise flows end when they are idle, are cut when they last too
 //!   long, and are cut when the table is full: one that waits after its end if there is one, else the one that has been
 //!   idle longest.
-//! - **Fragments.** Later ones are counted with the ports of their first where that came before them.
+//! - **Fragments.** Later ones are counted with the ports of their first where that came before them, or within a second
+//!   after them.
 //! - **Tunnels.** A packet inside a packet is counted in a flow of its own; the record of what is around it names the
 //!   tunnel ([`FlowRecord::tunnel`](crate::model::FlowRecord::tunnel)). A frame is used once, however many flows it is in.
 //! - **Names.** The first payload of a flow is looked at for the name by which its server was asked for. What a hello says
@@ -36,10 +37,10 @@ mod table;
 mod tally;
 
 use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Skip, Timestamp};
-use crate::wire::{self, Dissected, Exchange, Inside, LinkType, Packet, Unread};
+use crate::wire::{self, Dissected, Exchange, Fragment, Inside, LinkType, Packet, Unread};
 
 use flow::{Flow, Key, SYN, Side};
-use fragments::Fragments;
+use fragments::{EarlyPart, Fragments};
 use naming::{Kept, Naming, Sight};
 use quality::Copies;
 use rtt::{Moment, RoundTrips};
@@ -151,10 +152,12 @@ impl Meter {
 
     /// Counts a frame. Flows that end by it are appended to the batch, perhaps with a later frame: a few dozen packets wait
     /// to be counted together. What is read, used, skipped and doubted is counted in `coverage`, of which a part is held
-    /// back for some thousand frames. Nothing is held back by [`Meter::flush`] and [`Meter::expire`].
+    /// back for some thousand frames. Nothing is held back by [`Meter::flush`], and by [`Meter::expire`] nothing but fragments that
+    /// wait for their first, for a second.
     pub fn observe(&mut self, frame: &Frame<'_>, coverage: &mut InputCoverage, batch: &mut Batch) {
         self.tally.read(frame);
         let seen = self.clock.frame(frame.time, self.config.idle_timeout);
+        self.end_early(self.clock.now, batch);
         match wire::dissect(frame.link, frame.octets, frame.original_length) {
             Ok(mut found) => {
                 match seen {
@@ -162,14 +165,12 @@ impl Meter {
                     Seen::Earlier => found.packet.caveats.set(Caveat::ClockBackwards),
                     Seen::WithoutTime => found.packet.caveats.set(Caveat::NoTime),
                 }
-                if let Some(fragment) = found.packet.fragment {
-                    self.fragments.see(&mut found.packet, fragment, self.clock.now);
-                }
                 if self.copies.again(&found.packet, self.clock.now) {
                     found.packet.caveats.set(Caveat::DuplicatedPacket);
                 }
+                let early = self.see_fragment(&mut found.packet);
                 self.tally.used(&found.packet, frame.number);
-                self.wait(&found, frame.number, batch);
+                self.wait_whole(&found, early, frame.number, batch);
                 if !matches!(found.inside, Inside::Nothing) {
                     self.look_inside(&found, frame.number, coverage, batch);
                 }
@@ -184,8 +185,9 @@ impl Meter {
     /// Ends flows that are idle at `now`: for live captures, where time passes without frames. A time before the latest
     /// frame's changes nothing. Brings `coverage` up to date.
     pub fn expire(&mut self, now: Timestamp, coverage: &mut InputCoverage, batch: &mut Batch) {
-        self.count_waiting(batch);
         self.clock.pass(now);
+        self.end_early(self.clock.now, batch);
+        self.count_waiting(batch);
         self.end_idle(self.clock.now, batch);
         self.tally.fold(coverage);
     }
@@ -204,6 +206,9 @@ impl Meter {
         coverage: &mut InputCoverage,
         batch: &mut Batch,
     ) -> usize {
+        while let Some(part) = self.fragments.forsaken() {
+            self.give_up(part, batch);
+        }
         self.count_waiting(batch);
         for _ in 0..limit {
             let Some(at) = self.table.oldest(List::Closed).or_else(|| self.table.oldest(List::Open)) else { break };
@@ -218,30 +223,77 @@ impl Meter {
         self.table.len()
     }
 
+    /// Gives a later fragment the ports of its first. Where that is still to come, the fragment is to wait for it.
+    #[inline]
+    fn see_fragment(&mut self, packet: &mut Packet) -> Option<Fragment> {
+        let fragment = packet.fragment?;
+        self.fragments.see(packet, fragment, self.clock.now);
+        let is_early = packet.caveats.has(Caveat::FragmentWithoutPorts);
+        packet.caveats.clear(Caveat::FragmentWithoutPorts);
+        is_early.then_some(fragment)
+    }
+
+    /// Has a packet wait to be counted, unless it is an early fragment; and those fragments that waited for it.
+    #[inline]
+    fn wait_whole(&mut self, found: &Dissected<'_>, early: Option<Fragment>, number: u64, batch: &mut Batch) {
+        if let Some(fragment) = early {
+            let moment = self.clock.moment();
+            if let Some(out) = self.fragments.hold(found.packet, fragment, number, moment) {
+                self.give_up(out, batch);
+            }
+            return;
+        }
+        self.wait(found, number, batch);
+        if let Some(fragment) = found.packet.fragment
+            && fragment.offset == 0
+        {
+            while let Some(part) = self.fragments.claim(&found.packet, fragment, self.clock.now) {
+                for caveat in [Caveat::FragmentWithoutPorts, Caveat::OverlappingFragment] {
+                    if part.packet.caveats.has(caveat) {
+                        self.tally.caveat(caveat, part.number, part.packet.octets.into());
+                    }
+                }
+                self.wait_part(&part, batch);
+            }
+        }
+    }
+
+    /// A fragment whose first does not come.
+    #[cold]
+    fn give_up(&mut self, mut part: EarlyPart, batch: &mut Batch) {
+        part.packet.caveats.set(Caveat::FragmentWithoutPorts);
+        self.tally.caveat(Caveat::FragmentWithoutPorts, part.number, part.packet.octets.into());
+        self.wait_part(&part, batch);
+    }
+
+    fn wait_part(&mut self, part: &EarlyPart, batch: &mut Batch) {
+        let found = Dissected { packet: part.packet, payload: &[], inside: Inside::Nothing };
+        // Flows are in the order of the meter's clock, which has gone on.
+        self.wait_since(&found, part.number, Moment { now: self.clock.now, ..part.moment }, batch);
+    }
+
+    /// Counts fragments that have waited long enough.
+    fn end_early(&mut self, now: u64, batch: &mut Batch) {
+        while let Some(part) = self.fragments.overdue(now) {
+            self.give_up(part, batch);
+        }
+    }
+
     /// Has a packet wait to be counted.
     #[inline]
     fn wait(&mut self, found: &Dissected<'_>, number: u64, batch: &mut Batch) {
+        self.wait_since(found, number, self.clock.moment(), batch);
+    }
+
+    #[inline]
+    fn wait_since(&mut self, found: &Dissected<'_>, number: u64, moment: Moment, batch: &mut Batch) {
         let packet = found.packet;
         let (key, side) = Key::of(&packet);
-        let (hash, time, now) = (self.table.hash(&key), self.clock.last, self.clock.now);
-        let kept = self.naming.keep(&packet, found.payload, hash, now);
+        let hash = self.table.hash(&key);
+        let kept = self.naming.keep(&packet, found.payload, hash, moment.now);
         let exchange = wire::exchange(&packet, found.payload);
         let is_cut = found.payload.len() < packet.payload as usize;
-        let (is_timed, epoch) = (self.clock.is_timed, self.clock.epoch);
-        self.waiting.push(Waiting {
-            packet,
-            key,
-            side,
-            hash,
-            kept,
-            exchange,
-            is_cut,
-            number,
-            time,
-            is_timed,
-            epoch,
-            now,
-        });
+        self.waiting.push(Waiting { packet, key, side, hash, kept, exchange, is_cut, number, moment });
         if self.waiting.len() == WAITING {
             self.count_waiting(batch);
         }
@@ -257,11 +309,9 @@ impl Meter {
                 Inside::Unread => None,
                 Inside::Tunnelled(within) => match within.dissect() {
                     Ok(mut found) => {
-                        if let Some(fragment) = found.packet.fragment {
-                            self.fragments.see(&mut found.packet, fragment, self.clock.now);
-                        }
+                        let early = self.see_fragment(&mut found.packet);
                         self.tally.inside(&found.packet, number);
-                        self.wait(&found, number, batch);
+                        self.wait_whole(&found, early, number, batch);
                         around = found;
                         continue;
                     }
@@ -281,8 +331,8 @@ impl Meter {
         let mut waiting = std::mem::take(&mut self.waiting);
         self.table.fetch(waiting.iter().map(|next| next.hash));
         for next in &waiting {
-            if next.now >= self.next_expiry {
-                self.end_idle(next.now, batch);
+            if next.moment.now >= self.next_expiry {
+                self.end_idle(next.moment.now, batch);
             }
             self.count(next, batch);
         }
@@ -293,7 +343,8 @@ impl Meter {
 
     #[inline]
     fn count(&mut self, next: &Waiting, batch: &mut Batch) {
-        let Waiting { packet, key, side, hash, kept, number, time, now, .. } = next;
+        let Waiting { packet, key, side, hash, kept, number, moment, .. } = next;
+        let Moment { time, now, .. } = moment;
         let known = self.table.find(*hash, key).filter(|at| {
             let again = self.table.flow(*at).is_closed() && packet.tcp_flags & flow::HANDSHAKE == SYN;
             if again {
@@ -320,12 +371,11 @@ impl Meter {
         let early = self.config.early == Early::FirstPayload && moves;
         flow.count(packet, *side, *time, *number);
         flow.touched = *now;
-        let moment = Moment { time: next.is_timed.then_some(*time), now: *now, epoch: next.epoch };
         let refused = self.rtt.refused();
         if packet.protocol == Protocol::TCP {
-            flow.rtt = self.rtt.segment(flow.rtt, *side, packet, moment);
+            flow.rtt = self.rtt.segment(flow.rtt, *side, packet, *moment);
         } else if let Some(exchange) = next.exchange {
-            flow.rtt = self.rtt.exchange(flow.rtt, *side, exchange, moment);
+            flow.rtt = self.rtt.exchange(flow.rtt, *side, exchange, *moment);
         }
         if self.rtt.refused() != refused {
             self.tally.caveat(Caveat::RoundTripCrowdedOut, *number, packet.octets.into());
@@ -440,11 +490,7 @@ struct Waiting {
     /// Not all of its payload was captured.
     is_cut: bool,
     number: u64,
-    time: Timestamp,
-    /// `time` is its own.
-    is_timed: bool,
-    epoch: u32,
-    now: u64,
+    moment: Moment,
 }
 
 /// How a frame stands in time.
@@ -470,6 +516,12 @@ struct Clock {
 }
 
 impl Clock {
+    /// The moment of the frame at hand.
+    #[inline]
+    fn moment(&self) -> Moment {
+        Moment { time: self.last, is_timed: self.is_timed, now: self.now, epoch: self.epoch }
+    }
+
     /// Frames of several queues come in another order than that of their times, by some microseconds. What is more can be a
     /// clock that was set back: then times before and after are no measure of anything.
     const JITTER: u64 = 50_000;

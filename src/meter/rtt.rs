@@ -40,12 +40,22 @@ const QUESTIONS: usize = 2;
 /// When a packet was seen.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
-    /// By the capture; `None` where it does not say.
-    pub(super) time: Option<Timestamp>,
+    /// By the capture.
+    pub(super) time: Timestamp,
+    /// The capture says so of this frame, and not of the one before.
+    pub(super) is_timed: bool,
     /// By the meter's clock, which does not go back.
     pub(super) now: u64,
     /// How often the capture's clock had been set back.
     pub(super) epoch: u32,
+}
+
+impl Moment {
+    /// The frame's own time.
+    #[inline]
+    fn own(&self) -> Option<Timestamp> {
+        self.is_timed.then_some(self.time)
+    }
 }
 
 /// What was measured of the flows of a table.
@@ -172,11 +182,11 @@ impl RoundTrips {
             let [low, high] = senders;
             let (from, to) = if side == Side::Low { (low, high) } else { (high, low) };
             if let Some(since) = to.answered_by(packet)
-                && let Some(time) = moment.time
+                && let Some(time) = moment.own()
             {
                 measured[index(side)].merge(sample(since, time, step));
             }
-            from.sends(packet, to.syn, moment.time);
+            from.sends(packet, to.syn, moment.own());
         }
         slot
     }
@@ -194,7 +204,7 @@ impl RoundTrips {
                 questions.doubt();
             }
             if let Some(since) = exchange.answers.and_then(|token| questions.answered(side, token, moment.now))
-                && let Some(time) = moment.time
+                && let Some(time) = moment.own()
             {
                 measured[index(side)].merge(sample(since, time, step));
             }
@@ -343,7 +353,8 @@ impl Question {
 }
 
 impl Questions {
-    fn ask(&mut self, by: Side, token: Token, put: Put, Moment { time, now, .. }: Moment) {
+    fn ask(&mut self, by: Side, token: Token, put: Put, moment: Moment) {
+        let (time, now) = (moment.own(), moment.now);
         let is_known = |known: &Question| known.token == token && known.by == by && known.is_live(now);
         if let Some(known) = self.asked.iter_mut().flatten().find(|known| is_known(known)) {
             let in_burst = put == Put::InABurst
