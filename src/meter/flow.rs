@@ -111,8 +111,10 @@ enum Evidence {
 pub(super) struct Flow {
     pub(super) key: Key,
     evidence: Evidence,
-    marks: u8,
     tunnel: Tunnel,
+    marks: u16,
+    /// Where its round-trip times are measured.
+    pub(super) rtt: u32,
     pub(super) start: Timestamp,
     end: Timestamp,
     /// What the meter's clock read at the last packet.
@@ -126,23 +128,29 @@ pub(super) struct Flow {
 const _: () = assert!(size_of::<Flow>() == 128, "with 8 octets of links and 11 to 21 of index: about 150");
 
 impl Flow {
-    const OPENED_BY_HIGH: u8 = 1;
-    const FIN_LOW: u8 = 1 << 1;
-    const FIN_HIGH: u8 = 1 << 2;
-    const FIN_BOTH: u8 = Self::FIN_LOW | Self::FIN_HIGH;
-    const CLOSED: u8 = 1 << 3;
-    const FRAGMENTS: u8 = 1 << 4;
-    const MOVED_LOW: u8 = 1 << 5;
-    const MOVED_HIGH: u8 = 1 << 6;
-    const CONTINUED: u8 = 1 << 7;
+    const OPENED_BY_HIGH: u16 = 1;
+    const FIN_LOW: u16 = 1 << 1;
+    const FIN_HIGH: u16 = 1 << 2;
+    const FIN_BOTH: u16 = Self::FIN_LOW | Self::FIN_HIGH;
+    const CLOSED: u16 = 1 << 3;
+    const FRAGMENTS: u16 = 1 << 4;
+    const MOVED_LOW: u16 = 1 << 5;
+    const MOVED_HIGH: u16 = 1 << 6;
+    const CONTINUED: u16 = 1 << 7;
+    const SEEN_LOW: u16 = 1 << 8;
+    const SEEN_HIGH: u16 = 1 << 9;
+    const SEEN_BOTH: u16 = Self::SEEN_LOW | Self::SEEN_HIGH;
+    /// More than SYN and RST of one side: the other side must have answered.
+    const ANSWERED: u16 = 1 << 10;
 
     /// A flow that `packet`, sent by `side`, is the first of; it is not counted yet.
     pub(super) fn new(key: Key, side: Side, packet: &Packet) -> Self {
         let mut flow = Self {
             key,
             evidence: Evidence::First,
-            marks: 0,
             tunnel: Tunnel::None,
+            marks: 0,
+            rtt: 0,
             start: Timestamp(0),
             end: Timestamp(0),
             touched: 0,
@@ -163,11 +171,17 @@ impl Flow {
         } else {
             self.start = self.start.min(time);
             self.end = self.end.max(time);
+            // A fragment that had to wait for its first comes after it.
+            self.first_frame = self.first_frame.min(number);
         }
-        let counters = match side {
-            Side::Low => &mut self.low,
-            Side::High => &mut self.high,
+        let (counters, seen) = match side {
+            Side::Low => (&mut self.low, Self::SEEN_LOW),
+            Side::High => (&mut self.high, Self::SEEN_HIGH),
         };
+        self.marks |= seen;
+        if packet.tcp_flags & (ACK | RST) == ACK {
+            self.marks |= Self::ANSWERED;
+        }
         counters.add(Counters { octets: packet.octets.into(), packets: 1, payload: packet.payload.into() });
         if packet.payload > 0 {
             self.marks |= Self::moved(side);
@@ -233,7 +247,7 @@ impl Flow {
         if self.marks & Self::OPENED_BY_HIGH == 0 { Side::Low } else { Side::High }
     }
 
-    const fn moved(side: Side) -> u8 {
+    const fn moved(side: Side) -> u16 {
         match side {
             Side::Low => Self::MOVED_LOW,
             Side::High => Self::MOVED_HIGH,
@@ -278,6 +292,14 @@ impl Flow {
     /// Whether neither SYN nor SYN with ACK was seen.
     pub(super) fn is_guessed(&self) -> bool {
         self.evidence < Evidence::SynAck
+    }
+
+    /// Whether one side alone was seen of a TCP connection that must have had two: an acknowledgement has something to
+    /// acknowledge, but that of a SYN can be a scan's.
+    pub(super) fn is_one_sided(&self) -> bool {
+        self.key.protocol == Protocol::TCP
+            && self.marks & Self::SEEN_BOTH != Self::SEEN_BOTH
+            && self.marks & Self::ANSWERED != 0
     }
 
     /// Whether an earlier record has the beginning.

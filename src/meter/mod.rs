@@ -14,27 +14,36 @@
 //!   a new SYN ends it at once and begins another. Otherwise flows end when they are idle, are cut when they last too
 //!   long, and are cut when the table is full: one that waits after its end if there is one, else the one that has been
 //!   idle longest.
-//! - **Fragments.** Later ones are counted with the ports of their first where that came before them.
+//! - **Fragments.** Later ones are counted with the ports of their first where that came before them, or within a second
+//!   after them.
 //! - **Tunnels.** A packet inside a packet is counted in a flow of its own; the record of what is around it names the
 //!   tunnel ([`FlowRecord::tunnel`](crate::model::FlowRecord::tunnel)). A frame is used once, however many flows it is in.
 //! - **Names.** The first payload of a flow is looked at for the name by which its server was asked for. What a hello says
 //!   goes before what a request says, and that before what an answer of the domain name system had told the client when the
 //!   flow began. The name is that of a record's destination, and of every record that is made once it is known.
+//! - **Round-trip times.** The least of a record's clean samples to each end, and how many there were: from capture
+//!   timestamps, never from what was sent twice.
+//! - **Doubts.** Packets that were captured twice, connections of which one direction was captured, addresses that cannot be and
+//!   first payload that was cut are counted as caveats, and change no count.
 //! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
 mod flow;
 mod fragments;
 mod index;
 mod naming;
+mod quality;
+mod rtt;
 mod table;
 mod tally;
 
 use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Skip, Timestamp};
-use crate::wire::{self, Dissected, Inside, LinkType, Packet, Unread};
+use crate::wire::{self, Dissected, Exchange, Fragment, Inside, LinkType, Packet, Unread};
 
 use flow::{Flow, Key, SYN, Side};
-use fragments::Fragments;
+use fragments::{EarlyPart, Fragments};
 use naming::{Kept, Naming, Sight};
+use quality::Copies;
+use rtt::{Moment, RoundTrips};
 use table::{List, Table};
 use tally::Tally;
 
@@ -107,6 +116,8 @@ pub struct Meter {
     table: Table,
     tally: Tally,
     naming: Naming,
+    rtt: RoundTrips,
+    copies: Copies,
     clock: Clock,
     fragments: Fragments,
     waiting: Vec<Waiting>,
@@ -123,6 +134,8 @@ impl Meter {
             table: Table::new(config.hash_seed),
             tally: Tally::default(),
             naming: Naming::new(config.hash_seed, LINGER.min(config.idle_timeout)),
+            rtt: RoundTrips::new(),
+            copies: Copies::new(),
             clock: Clock::default(),
             fragments: Fragments::new(config.hash_seed),
             waiting: Vec::with_capacity(WAITING),
@@ -130,12 +143,21 @@ impl Meter {
         }
     }
 
+    /// The frames' clock goes in steps of so many nanoseconds: then a time between two frames can be short by as much. Where
+    /// there are several clocks, the coarsest counts. Steps of a microsecond and less need not be said.
+    #[inline]
+    pub fn clock_steps(&mut self, nanos: u64) {
+        self.rtt.clock_steps(nanos);
+    }
+
     /// Counts a frame. Flows that end by it are appended to the batch, perhaps with a later frame: a few dozen packets wait
     /// to be counted together. What is read, used, skipped and doubted is counted in `coverage`, of which a part is held
-    /// back for some thousand frames. Nothing is held back by [`Meter::flush`] and [`Meter::expire`].
+    /// back for some thousand frames. Nothing is held back by [`Meter::flush`], and by [`Meter::expire`] nothing but fragments that
+    /// wait for their first, for a second.
     pub fn observe(&mut self, frame: &Frame<'_>, coverage: &mut InputCoverage, batch: &mut Batch) {
         self.tally.read(frame);
         let seen = self.clock.frame(frame.time, self.config.idle_timeout);
+        self.end_early(self.clock.now, batch);
         match wire::dissect(frame.link, frame.octets, frame.original_length) {
             Ok(mut found) => {
                 match seen {
@@ -143,11 +165,12 @@ impl Meter {
                     Seen::Earlier => found.packet.caveats.set(Caveat::ClockBackwards),
                     Seen::WithoutTime => found.packet.caveats.set(Caveat::NoTime),
                 }
-                if let Some(fragment) = found.packet.fragment {
-                    self.fragments.see(&mut found.packet, fragment, self.clock.now);
+                if self.copies.again(&found.packet, self.clock.now) {
+                    found.packet.caveats.set(Caveat::DuplicatedPacket);
                 }
+                let early = self.see_fragment(&mut found.packet);
                 self.tally.used(&found.packet, frame.number);
-                self.wait(&found, frame.number, batch);
+                self.wait_whole(&found, early, frame.number, batch);
                 if !matches!(found.inside, Inside::Nothing) {
                     self.look_inside(&found, frame.number, coverage, batch);
                 }
@@ -162,8 +185,9 @@ impl Meter {
     /// Ends flows that are idle at `now`: for live captures, where time passes without frames. A time before the latest
     /// frame's changes nothing. Brings `coverage` up to date.
     pub fn expire(&mut self, now: Timestamp, coverage: &mut InputCoverage, batch: &mut Batch) {
-        self.count_waiting(batch);
         self.clock.pass(now);
+        self.end_early(self.clock.now, batch);
+        self.count_waiting(batch);
         self.end_idle(self.clock.now, batch);
         self.tally.fold(coverage);
     }
@@ -182,6 +206,9 @@ impl Meter {
         coverage: &mut InputCoverage,
         batch: &mut Batch,
     ) -> usize {
+        while let Some(part) = self.fragments.forsaken() {
+            self.give_up(part, batch);
+        }
         self.count_waiting(batch);
         for _ in 0..limit {
             let Some(at) = self.table.oldest(List::Closed).or_else(|| self.table.oldest(List::Open)) else { break };
@@ -196,14 +223,77 @@ impl Meter {
         self.table.len()
     }
 
+    /// Gives a later fragment the ports of its first. Where that is still to come, the fragment is to wait for it.
+    #[inline]
+    fn see_fragment(&mut self, packet: &mut Packet) -> Option<Fragment> {
+        let fragment = packet.fragment?;
+        self.fragments.see(packet, fragment, self.clock.now);
+        let is_early = packet.caveats.has(Caveat::FragmentWithoutPorts);
+        packet.caveats.clear(Caveat::FragmentWithoutPorts);
+        is_early.then_some(fragment)
+    }
+
+    /// Has a packet wait to be counted, unless it is an early fragment; and those fragments that waited for it.
+    #[inline]
+    fn wait_whole(&mut self, found: &Dissected<'_>, early: Option<Fragment>, number: u64, batch: &mut Batch) {
+        if let Some(fragment) = early {
+            let moment = self.clock.moment();
+            if let Some(out) = self.fragments.hold(found.packet, fragment, number, moment) {
+                self.give_up(out, batch);
+            }
+            return;
+        }
+        self.wait(found, number, batch);
+        if let Some(fragment) = found.packet.fragment
+            && fragment.offset == 0
+        {
+            while let Some(part) = self.fragments.claim(&found.packet, fragment, self.clock.now) {
+                for caveat in [Caveat::FragmentWithoutPorts, Caveat::OverlappingFragment] {
+                    if part.packet.caveats.has(caveat) {
+                        self.tally.caveat(caveat, part.number, part.packet.octets.into());
+                    }
+                }
+                self.wait_part(&part, batch);
+            }
+        }
+    }
+
+    /// A fragment whose first does not come.
+    #[cold]
+    fn give_up(&mut self, mut part: EarlyPart, batch: &mut Batch) {
+        part.packet.caveats.set(Caveat::FragmentWithoutPorts);
+        self.tally.caveat(Caveat::FragmentWithoutPorts, part.number, part.packet.octets.into());
+        self.wait_part(&part, batch);
+    }
+
+    fn wait_part(&mut self, part: &EarlyPart, batch: &mut Batch) {
+        let found = Dissected { packet: part.packet, payload: &[], inside: Inside::Nothing };
+        // Flows are in the order of the meter's clock, which has gone on.
+        self.wait_since(&found, part.number, Moment { now: self.clock.now, ..part.moment }, batch);
+    }
+
+    /// Counts fragments that have waited long enough.
+    fn end_early(&mut self, now: u64, batch: &mut Batch) {
+        while let Some(part) = self.fragments.overdue(now) {
+            self.give_up(part, batch);
+        }
+    }
+
     /// Has a packet wait to be counted.
     #[inline]
     fn wait(&mut self, found: &Dissected<'_>, number: u64, batch: &mut Batch) {
+        self.wait_since(found, number, self.clock.moment(), batch);
+    }
+
+    #[inline]
+    fn wait_since(&mut self, found: &Dissected<'_>, number: u64, moment: Moment, batch: &mut Batch) {
         let packet = found.packet;
         let (key, side) = Key::of(&packet);
-        let (hash, time, now) = (self.table.hash(&key), self.clock.last, self.clock.now);
-        let kept = self.naming.keep(&packet, found.payload, hash, now);
-        self.waiting.push(Waiting { packet, key, side, hash, kept, number, time, now });
+        let hash = self.table.hash(&key);
+        let kept = self.naming.keep(&packet, found.payload, hash, moment.now);
+        let exchange = wire::exchange(&packet, found.payload);
+        let is_cut = found.payload.len() < packet.payload as usize;
+        self.waiting.push(Waiting { packet, key, side, hash, kept, exchange, is_cut, number, moment });
         if self.waiting.len() == WAITING {
             self.count_waiting(batch);
         }
@@ -219,11 +309,9 @@ impl Meter {
                 Inside::Unread => None,
                 Inside::Tunnelled(within) => match within.dissect() {
                     Ok(mut found) => {
-                        if let Some(fragment) = found.packet.fragment {
-                            self.fragments.see(&mut found.packet, fragment, self.clock.now);
-                        }
+                        let early = self.see_fragment(&mut found.packet);
                         self.tally.inside(&found.packet, number);
-                        self.wait(&found, number, batch);
+                        self.wait_whole(&found, early, number, batch);
                         around = found;
                         continue;
                     }
@@ -243,8 +331,8 @@ impl Meter {
         let mut waiting = std::mem::take(&mut self.waiting);
         self.table.fetch(waiting.iter().map(|next| next.hash));
         for next in &waiting {
-            if next.now >= self.next_expiry {
-                self.end_idle(next.now, batch);
+            if next.moment.now >= self.next_expiry {
+                self.end_idle(next.moment.now, batch);
             }
             self.count(next, batch);
         }
@@ -255,7 +343,8 @@ impl Meter {
 
     #[inline]
     fn count(&mut self, next: &Waiting, batch: &mut Batch) {
-        let Waiting { packet, key, side, hash, kept, number, time, now } = next;
+        let Waiting { packet, key, side, hash, kept, number, moment, .. } = next;
+        let Moment { time, now, .. } = moment;
         let known = self.table.find(*hash, key).filter(|at| {
             let again = self.table.flow(*at).is_closed() && packet.tcp_flags & flow::HANDSHAKE == SYN;
             if again {
@@ -278,13 +367,29 @@ impl Meter {
         };
         let flow = self.table.flow_mut(at);
         let from = List::of(flow);
-        let early = self.config.early == Early::FirstPayload && flow.begins_to_move(packet, *side);
+        let moves = flow.begins_to_move(packet, *side);
+        let early = self.config.early == Early::FirstPayload && moves;
         flow.count(packet, *side, *time, *number);
         flow.touched = *now;
+        let refused = self.rtt.refused();
+        if packet.protocol == Protocol::TCP {
+            flow.rtt = self.rtt.segment(flow.rtt, *side, packet, *moment);
+        } else if let Some(exchange) = next.exchange {
+            flow.rtt = self.rtt.exchange(flow.rtt, *side, exchange, *moment);
+        }
+        if self.rtt.refused() != refused {
+            self.tally.caveat(Caveat::RoundTripCrowdedOut, *number, packet.octets.into());
+        }
         let to = List::of(flow);
         if begins {
             let asked = flow.opener();
             self.naming.begin(at, asked, flow.key.ends(asked), *time);
+            for caveat in quality::of_addresses(packet.src, packet.dst).iter() {
+                self.tally.caveat(caveat, *number, packet.octets.into());
+            }
+        }
+        if moves && next.is_cut && matches!(packet.protocol, Protocol::TCP | Protocol::UDP) {
+            self.tally.caveat(Caveat::SnapShort, *number, packet.octets.into());
         }
         self.table.touch(at, from, to);
         if from != to {
@@ -342,9 +447,13 @@ impl Meter {
 
     fn end(&mut self, at: u32, reason: FlowEndReason, batch: &mut Batch) {
         let flow = self.table.remove(at);
+        if flow.is_one_sided() {
+            self.tally.caveat(Caveat::OneSided, flow.first_frame, flow.octets());
+        }
         self.naming.end(at, flow.first_frame, flow.octets(), &mut self.tally);
         self.report(at, &flow, if flow.is_closed() { FlowEndReason::EndOfFlow } else { reason }, batch);
         self.naming.leave(at);
+        self.rtt.leave(flow.rtt);
     }
 
     fn cut(&mut self, at: u32, batch: &mut Batch) {
@@ -363,6 +472,8 @@ impl Meter {
             self.tally.caveat(Caveat::InitiatorGuessed, flow.first_frame, flow.octets());
         }
         let mut record = flow.record(self.input, reason);
+        let [low, high] = self.rtt.take(flow.rtt);
+        (record.src_rtt, record.dst_rtt) = if flow.opener() == Side::Low { (low, high) } else { (high, low) };
         record.name = self.naming.name(at, flow.opener()).map(|name| batch.add_name(name.clone()));
         batch.records.push(record);
     }
@@ -375,9 +486,11 @@ struct Waiting {
     side: Side,
     hash: u32,
     kept: Kept,
+    exchange: Option<Exchange>,
+    /// Not all of its payload was captured.
+    is_cut: bool,
     number: u64,
-    time: Timestamp,
-    now: u64,
+    moment: Moment,
 }
 
 /// How a frame stands in time.
@@ -396,11 +509,26 @@ struct Clock {
     mark: Option<Timestamp>,
     /// The meter's own reading, in nanoseconds.
     now: u64,
+    /// The latest frame had a time.
+    is_timed: bool,
+    /// How often a frame was earlier than the one before by more than [`Clock::JITTER`].
+    epoch: u32,
 }
 
 impl Clock {
+    /// The moment of the frame at hand.
+    #[inline]
+    fn moment(&self) -> Moment {
+        Moment { time: self.last, is_timed: self.is_timed, now: self.now, epoch: self.epoch }
+    }
+
+    /// Frames of several queues come in another order than that of their times, by some microseconds. What is more can be a
+    /// clock that was set back: then times before and after are no measure of anything.
+    const JITTER: u64 = 50_000;
+
     #[inline]
     fn frame(&mut self, time: Option<Timestamp>, tolerance: u64) -> Seen {
+        self.is_timed = time.is_some();
         let Some(time) = time else { return Seen::WithoutTime };
         if let Some(mark) = self.mark
             && time < mark
@@ -413,6 +541,7 @@ impl Clock {
             self.mark = Some(time);
         }
         let seen = if time < self.last { Seen::Earlier } else { Seen::InOrder };
+        self.epoch = self.epoch.wrapping_add(u32::from(self.last.since(time) > Self::JITTER));
         self.last = time;
         seen
     }

@@ -246,12 +246,13 @@ impl Naming {
 }
 
 /// How good the evidence is: what a hello says goes before what a request says, which may be to a proxy, and both before
-/// what an answer said before the flow began.
+/// what an answer said before the flow began; what a server says of itself comes last.
 const fn rank(from: NameSource) -> u8 {
     match from {
-        NameSource::Sni | NameSource::Quic => 2,
-        NameSource::Host => 1,
-        NameSource::Dns => 0,
+        NameSource::Sni | NameSource::Quic | NameSource::OuterSni | NameSource::OuterQuic => 3,
+        NameSource::Host => 2,
+        NameSource::Dns => 1,
+        NameSource::Certificate => 0,
     }
 }
 

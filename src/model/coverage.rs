@@ -116,6 +116,18 @@ reasons! {
         OffloadedLength = "offloaded-length", "packets without a length in the IP header (segmentation offload): octets as captured";
         /// Time stamps that go backwards.
         ClockBackwards = "clock-backwards", "packets with an earlier time than the packet before";
+        /// The same packet again, within a moment.
+        DuplicatedPacket = "duplicated-packet", "packets that were captured twice, as by a mirror port that copies both ways: volumes are counted as captured";
+        /// A TCP connection of which one direction was captured.
+        OneSided = "one-sided", "tcp flows of which one direction alone was captured: what went the other way is not judged";
+        /// An address that no machine has.
+        BogonAddress = "bogon-address", "flows with an address that no machine can send from: malformed, forged or misread";
+        /// An address that is private when read backwards.
+        SwappedAddress = "swapped-address", "flows between addresses that are private when read backwards: whoever wrote them may have swapped their octets";
+        /// The capture holds too little of packets for names.
+        SnapShort = "snap-short", "flows whose first payload was not captured whole: names may be missing";
+        /// No room to measure round-trip times.
+        RoundTripCrowdedOut = "round-trip-crowded-out", "packets from which no round-trip time was measured for want of memory";
         /// Packets or records without a time.
         NoTime = "no-time", "packets or records without a time stamp";
         /// The flow table was full.

@@ -311,6 +311,13 @@ pub enum NameSource {
     Dns,
     /// The `Host` of an HTTP request.
     Host,
+    /// As [`NameSource::Sni`], in a hello that holds an encrypted one (RFC 9849) or what looks like one: the name can be that
+    /// of a front. Browsers put what looks like one into every hello, so that nobody can tell.
+    OuterSni,
+    /// As [`NameSource::Quic`], in such a hello.
+    OuterQuic,
+    /// A name in the certificate that the server sent in clear, up to TLS 1.2: its own word, of a flow without a server name.
+    Certificate,
 }
 
 /// A name and the evidence for it.

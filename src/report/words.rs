@@ -146,6 +146,9 @@ pub(super) const fn name_source(from: NameSource) -> &'static str {
         NameSource::Quic => "QUIC server name",
         NameSource::Dns => "DNS answer",
         NameSource::Host => "HTTP Host",
+        NameSource::OuterSni => "TLS outer server name: an encrypted one may follow",
+        NameSource::OuterQuic => "QUIC outer server name: an encrypted one may follow",
+        NameSource::Certificate => "TLS certificate of the server",
     }
 }
 

@@ -79,7 +79,8 @@ fn four(octets: &[u8], on_wire: u32) -> Result<(Packet, Content<'_>), Unread> {
         chain.walk(payload);
     }
     let addresses = (Addr::v4(header.source()), Addr::v4(header.destination()));
-    Ok(packet(addresses, &chain, total, payload, caveats))
+    let lengths = (total, payload);
+    Ok(packet(addresses, header.identification(), &chain, lengths, caveats))
 }
 
 fn six(octets: &[u8], on_wire: u32) -> Result<(Packet, Content<'_>), Unread> {
@@ -105,15 +106,16 @@ fn six(octets: &[u8], on_wire: u32) -> Result<(Packet, Content<'_>), Unread> {
     let mut chain = Chain::start(next, within(octets, IPV6_HEADER, payload));
     chain.walk(payload);
     let addresses = (Addr::v6(header.source()), Addr::v6(header.destination()));
-    Ok(packet(addresses, &chain, payload.saturating_add(IPV6_HEADER), payload, caveats))
+    let lengths = (payload.saturating_add(IPV6_HEADER), payload);
+    Ok(packet(addresses, 0, &chain, lengths, caveats))
 }
 
 #[inline]
 fn packet<'a>(
     (src, dst): (Addr, Addr),
+    identification: u16,
     chain: &Chain<'a>,
-    octets: u32,
-    ip_payload: u32,
+    (octets, ip_payload): (u32, u32),
     mut caveats: Caveats,
 ) -> (Packet, Content<'a>) {
     let protocol = Protocol(chain.next.0);
@@ -145,6 +147,9 @@ fn packet<'a>(
         octets,
         payload: segment.payload,
         sequence: segment.sequence,
+        acknowledgement: segment.acknowledgement,
+        timestamps: segment.timestamps,
+        identity: (identification, segment.checksum),
         tcp_flags: segment.tcp_flags,
         icmp_type: segment.icmp_type,
         tunnel,

@@ -4,6 +4,7 @@
 //! counted as the IP header says, so that neither padding nor a snap length changes a total, and nothing is read beyond
 //! what was captured. A tunnel is a packet of its own, and what is inside it another: [`Inside`] leads from one to the next.
 
+mod exchange;
 mod ip;
 mod link;
 mod link_type;
@@ -19,6 +20,7 @@ use crate::model::{Addr, Caveat, Protocol, Skip, Tunnel};
 use link::Layer;
 use tunnel::Carried;
 
+pub use exchange::{Exchange, Put, Token, exchange};
 pub use link_type::LinkType;
 
 /// The most tunnels, one in another, that are looked into. Networks have two.
@@ -42,8 +44,15 @@ pub struct Packet {
     /// Octets of transport payload by the headers: what follows the header of TCP, UDP, SCTP (12 octets) and ICMP (8);
     /// for other protocols what follows the IP headers; for a later fragment all of its data.
     pub payload: u32,
-    /// TCP sequence number, or zero.
+    /// TCP sequence number; identifier and sequence number of an ICMP echo; or zero.
     pub sequence: u32,
+    /// TCP acknowledgement number, or zero.
+    pub acknowledgement: u32,
+    /// The TCP timestamps option (RFC 7323 section 3.2).
+    pub timestamps: Option<Timestamps>,
+    /// The identification of the IPv4 header, or zero, and the checksum of the transport header, or zero: what tells a packet
+    /// from others of its flow, and not from a copy.
+    pub identity: (u16, u16),
     /// TCP flags (the octet of RFC 9293 section 3.1), or zero.
     pub tcp_flags: u8,
     /// ICMP type where the protocol is ICMP or `ICMPv6` and the type was captured.
@@ -54,6 +63,15 @@ pub struct Packet {
     pub fragment: Option<Fragment>,
     /// What limits the evidence.
     pub caveats: Caveats,
+}
+
+/// The TCP timestamps option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamps {
+    /// What the sender's clock read.
+    pub value: u32,
+    /// What the receiver's had read in a segment that has reached the sender.
+    pub echo: u32,
 }
 
 /// A part of a datagram (RFC 791 section 2.3, RFC 8200 section 4.5).

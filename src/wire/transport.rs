@@ -2,6 +2,7 @@
 //!
 //! Payload is reckoned from lengths, so that what a snap length cut off still counts.
 
+use super::Timestamps;
 use crate::model::Protocol;
 
 const TCP_HEADER: u32 = 20;
@@ -15,8 +16,11 @@ pub(super) struct Segment {
     pub(super) sport: u16,
     pub(super) dport: u16,
     pub(super) payload: u32,
-    /// TCP sequence number, or zero.
+    /// TCP sequence number, or those of an ICMP echo, or zero.
     pub(super) sequence: u32,
+    pub(super) acknowledgement: u32,
+    pub(super) timestamps: Option<Timestamps>,
+    pub(super) checksum: u16,
     pub(super) tcp_flags: u8,
     pub(super) icmp_type: Option<u8>,
     /// Octets of the header.
@@ -28,7 +32,19 @@ pub(super) struct Segment {
 impl Segment {
     /// Payload, and no header.
     pub(super) const fn data(payload: u32) -> Self {
-        Self { sport: 0, dport: 0, payload, sequence: 0, tcp_flags: 0, icmp_type: None, header: 0, cut: false }
+        Self {
+            sport: 0,
+            dport: 0,
+            payload,
+            sequence: 0,
+            acknowledgement: 0,
+            timestamps: None,
+            checksum: 0,
+            tcp_flags: 0,
+            icmp_type: None,
+            header: 0,
+            cut: false,
+        }
     }
 }
 
@@ -39,11 +55,7 @@ pub(super) fn read(protocol: Protocol, octets: &[u8], length: u32) -> Segment {
         Protocol::TCP => tcp(octets, length),
         Protocol::UDP => udp(octets, length),
         Protocol::SCTP => with_ports(octets, SCTP_HEADER, length),
-        Protocol::ICMP | Protocol::ICMPV6 => Segment {
-            icmp_type: octets.first().copied(),
-            header: ICMP_HEADER,
-            ..Segment::data(length.saturating_sub(ICMP_HEADER))
-        },
+        Protocol::ICMP | Protocol::ICMPV6 => icmp(octets, length),
         _ => Segment::data(length),
     }
 }
@@ -59,24 +71,73 @@ fn with_ports(octets: &[u8], header: u32, length: u32) -> Segment {
     }
 }
 
+/// RFC 792, RFC 4443. Where what follows type, code and checksum is not captured, it is read as zero.
+fn icmp(octets: &[u8], length: u32) -> Segment {
+    let word = |at: usize| octets.get(at..).and_then(|rest| rest.first_chunk()).copied();
+    Segment {
+        icmp_type: octets.first().copied(),
+        checksum: word(2).map_or(0, u16::from_be_bytes),
+        sequence: octets.get(4..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_be_bytes(*word)),
+        header: ICMP_HEADER,
+        ..Segment::data(length.saturating_sub(ICMP_HEADER))
+    }
+}
+
 /// RFC 9293 section 3.1. A header whose length is not known, or below the least, is taken to have no options.
 #[inline]
 fn tcp(octets: &[u8], length: u32) -> Segment {
-    let Some(&[_, _, _, _, a, b, c, d, .., offset, flags]) = octets.first_chunk::<14>() else {
-        return Segment { cut: true, ..with_ports(octets, TCP_HEADER, length) };
+    let Some((fixed, options)) = octets.split_first_chunk::<{ TCP_HEADER as usize }>() else {
+        let Some(&[_, _, _, _, a, b, c, d, .., offset, flags]) = octets.first_chunk::<14>() else {
+            return Segment { cut: true, ..with_ports(octets, TCP_HEADER, length) };
+        };
+        let header = (u32::from(offset >> 4) * 4).max(TCP_HEADER);
+        let sequence = u32::from_be_bytes([a, b, c, d]);
+        // Without its acknowledgement number a segment answers nothing: it is cut before its end.
+        return Segment { sequence, tcp_flags: flags, ..with_ports(octets, header, length) };
     };
+    let &[_, _, _, _, a, b, c, d, e, f, g, h, offset, flags, _, _, high, low, ..] = fixed;
     let header = (u32::from(offset >> 4) * 4).max(TCP_HEADER);
-    let sequence = u32::from_be_bytes([a, b, c, d]);
-    Segment { sequence, tcp_flags: flags, ..with_ports(octets, header, length) }
+    Segment {
+        sequence: u32::from_be_bytes([a, b, c, d]),
+        acknowledgement: u32::from_be_bytes([e, f, g, h]),
+        timestamps: timestamps(options.get(..(header - TCP_HEADER) as usize).unwrap_or(options)),
+        checksum: u16::from_be_bytes([high, low]),
+        tcp_flags: flags,
+        ..with_ports(octets, header, length)
+    }
+}
+
+/// RFC 7323 section 3.2, among the options of RFC 9293 section 3.2.
+#[inline]
+fn timestamps(mut options: &[u8]) -> Option<Timestamps> {
+    while let &[kind, ref after @ ..] = options {
+        match kind {
+            0 => return None,
+            1 => options = after,
+            8 => {
+                let &[10, a, b, c, d, e, f, g, h] = after.first_chunk()? else { return None };
+                let (value, echo) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+                return Some(Timestamps { value, echo });
+            }
+            _ => options = options.get(usize::from(*after.first()?).max(2)..)?,
+        }
+    }
+    None
 }
 
 /// RFC 768. The length field bounds the payload where it is plausible: it is zero in jumbograms and offloaded segments, and
 /// that of the whole datagram in a first fragment.
 #[inline]
 fn udp(octets: &[u8], length: u32) -> Segment {
-    let says = match octets.first_chunk::<6>() {
-        Some(&[.., high, low]) => u32::from(u16::from_be_bytes([high, low])),
-        None => 0,
+    let (says, checksum) = match octets.first_chunk::<8>() {
+        Some(&[.., high, low, sum_high, sum_low]) => {
+            (u32::from(u16::from_be_bytes([high, low])), u16::from_be_bytes([sum_high, sum_low]))
+        }
+        None => match octets.first_chunk::<6>() {
+            Some(&[.., high, low]) => (u32::from(u16::from_be_bytes([high, low])), 0),
+            None => (0, 0),
+        },
     };
-    with_ports(octets, UDP_HEADER, if says < UDP_HEADER { length } else { says.min(length) })
+    let length = if says < UDP_HEADER { length } else { says.min(length) };
+    Segment { checksum, ..with_ports(octets, UDP_HEADER, length) }
 }

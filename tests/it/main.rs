@@ -8,6 +8,7 @@ mod capture;
 mod capture_corpus;
 mod capture_file;
 mod capture_source;
+mod certificates;
 mod cli;
 mod corpus;
 mod feeds;
@@ -25,8 +26,10 @@ mod policy;
 mod policy_laws;
 mod policy_mistakes;
 mod policy_pages;
+mod quality;
 mod readme;
 mod report;
+mod rtt;
 mod samples;
 mod tripwires;
 #[cfg(all(feature = "live", target_os = "linux"))]

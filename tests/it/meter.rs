@@ -351,3 +351,66 @@ fn later_fragments_are_flows_without_ports() {
     assert_eq!((coverage.skipped[&Skip::NotIp].total.count, coverage.skipped[&Skip::NotIp].total.octets), (1, 60));
     assert_eq!(coverage.link_types, [(1, 1), (101, 2)].into());
 }
+
+/// A part of the datagram with this identification, at an offset in units of 8 octets: of 16 octets of data, with a header of
+/// UDP in the first.
+fn part(id: u16, offset: u16, more: u16) -> Vec<u8> {
+    let [id0, id1] = id.to_be_bytes();
+    let [flags0, flags1] = (more << 13 | offset).to_be_bytes();
+    let head = [0x45, 0, 0, 36, id0, id1, flags0, flags1, 64, 17, 0, 0, 192, 0, 2, 9, 192, 0, 2, 1];
+    let data = if offset == 0 { [195, 80, 32, 251, 0, 48, 0, 0] } else { [0x5a; 8] };
+    [&head[..], &data, &[0; 8]].concat()
+}
+
+/// Meters parts at times in milliseconds.
+fn meter_parts(parts: &[(u64, Vec<u8>)]) -> (Vec<FlowRecord>, InputCoverage) {
+    let mut meter = Meter::new(InputId(0), MeterConfig::default());
+    let (mut coverage, mut batch) = (InputCoverage::default(), Batch::default());
+    for (number, (millis, octets)) in (1..).zip(parts) {
+        let time = Some(Timestamp(10 * SECOND + millis * 1_000_000));
+        let original_length = octets.len() as u32;
+        let frame = Frame { time, number, link: LinkType::RAW, octets, original_length };
+        meter.observe(&frame, &mut coverage, &mut batch);
+    }
+    meter.flush(ForcedEnd, &mut coverage, &mut batch);
+    (batch.records, coverage)
+}
+
+#[test]
+fn fragments_that_come_before_their_first_wait_for_it() {
+    let backwards = [(0, part(7, 4, 0)), (1, part(7, 2, 1)), (2, part(8, 2, 0)), (3, part(7, 0, 1))];
+    let (records, coverage) = meter_parts(&backwards);
+    let seen: Vec<_> = records
+        .iter()
+        .map(|record| (record.sport, record.forward, record.provenance.position(), record.start.0, record.flags))
+        .collect();
+    let counters = |packets| Counters { octets: 36 * packets, packets, payload: 16 * packets };
+    let whole = Counters { payload: 16 + 16 + 8, ..counters(3) };
+    assert_eq!(
+        seen,
+        [
+            (50_000, whole, 1, 10 * SECOND, FlowFlags(0)),
+            (0, counters(1), 3, 10 * SECOND + 2_000_000, FlowFlags::FRAGMENTS)
+        ]
+    );
+    assert_eq!(coverage.caveats[&Caveat::FragmentWithoutPorts].positions, [3]);
+    assert_eq!((coverage.used.count, coverage.used.octets), (4, 144));
+    // In vain: the first comes after a second and more.
+    let (records, coverage) = meter_parts(&[(0, part(7, 2, 0)), (1100, part(7, 0, 1))]);
+    assert_eq!(records.len(), 2);
+    assert_eq!(coverage.caveats[&Caveat::FragmentWithoutPorts].positions, [1]);
+    assert!(!coverage.caveats.contains_key(&Caveat::ClockBackwards));
+}
+
+#[test]
+fn a_flood_of_fragments_is_counted_and_no_more() {
+    let flood = (0..1000).map(|id| (u64::from(id) / 100, part(id, 2, 1)));
+    let tail =
+        [(11, part(999, 0, 1)), (12, part(0, 0, 1)), (13, part(1, 0, 1)), (14, part(1, 1, 1)), (15, part(1, 0, 1))];
+    let (records, coverage) = meter_parts(&flood.chain(tail).collect::<Vec<_>>());
+    let packets: u64 = records.iter().map(|record| record.forward.packets + record.reverse.packets).sum();
+    assert_eq!((packets, coverage.used.count, coverage.read.count), (1005, 1005, 1005));
+    // The last of the flood found its first; those of 0 and 1 had been given up.
+    assert_eq!(coverage.caveats[&Caveat::FragmentWithoutPorts].total.count, 999);
+    assert_eq!(coverage.caveats[&Caveat::OverlappingFragment].positions, [1004, 1005]);
+}

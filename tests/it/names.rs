@@ -7,7 +7,7 @@ use aes_gcm::aead::AeadInOut;
 use aes_gcm::aes::Aes128;
 use aes_gcm::aes::cipher::BlockCipherEncrypt;
 use aes_gcm::{Aes128Gcm, KeyInit};
-use landfall::model::{Addr, NameSource, Timestamp};
+use landfall::model::{Addr, Name, NameSource, Timestamp};
 use landfall::wire::name::{Carrier, Counts, GRACE, Limits, Names, Response, Segment, Sighting, Watch, Way};
 use proptest::prelude::*;
 
@@ -98,7 +98,7 @@ fn an_encrypted_hello_is_counted_and_its_name_marked() {
     let octets = record(&hello(&[server_name(b"front.example"), outer].concat(), &[]));
     let mut names = Names::new(Limits::default());
     let found = sighted(&mut names, &tcp(&[(1, &octets)]));
-    assert!(matches!(&found[..], [Sighting { outer: true, .. }]));
+    assert!(matches!(&found[..], [Sighting { name: Name { from: NameSource::OuterSni, .. }, .. }]));
     assert_eq!(names.counts(), Counts { hellos: 1, encrypted: 1, ..Counts::default() });
 }
 

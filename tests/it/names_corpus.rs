@@ -94,7 +94,10 @@ impl Reader {
     }
 
     fn sighted(&mut self, (low, low_port, high, high_port, _): Key, sighting: Option<Sighting>) {
-        let Some(Sighting { name, asked, .. }) = sighting else { return };
+        // The tables of truth have none of these.
+        let Some(Sighting { name, asked }) = sighting.filter(|seen| seen.name.from != NameSource::Certificate) else {
+            return;
+        };
         let kind = kind(name.from);
         let (client, server, port) = match asked {
             Way::There => (low, high, high_port),
@@ -130,10 +133,11 @@ impl Reader {
 
 fn kind(from: NameSource) -> &'static str {
     match from {
-        NameSource::Sni => "tls",
-        NameSource::Quic => "quic",
+        NameSource::Sni | NameSource::OuterSni => "tls",
+        NameSource::Quic | NameSource::OuterQuic => "quic",
         NameSource::Host => "http",
         NameSource::Dns => "dns",
+        NameSource::Certificate => "certificate",
     }
 }
 
@@ -147,7 +151,7 @@ fn flows(path: &Path) -> BTreeSet<Named> {
         let progress = source.read(&mut batch);
         for record in &batch.records {
             if let Some(name) = record.name.and_then(|id| batch.name(id))
-                && name.from != NameSource::Dns
+                && !matches!(name.from, NameSource::Dns | NameSource::Certificate)
             {
                 found.insert((kind(name.from), record.src, record.dst, record.dport, name.text.to_string()));
             }

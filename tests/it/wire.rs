@@ -75,6 +75,9 @@ fn a_tcp_packet_is_read_whole() {
         octets: 152,
         payload: 100,
         sequence: 1,
+        acknowledgement: 2,
+        timestamps: None,
+        identity: (7, 0),
         tcp_flags: 0x18,
         icmp_type: None,
         tunnel: Tunnel::None,
@@ -83,7 +86,7 @@ fn a_tcp_packet_is_read_whole() {
     };
     assert_eq!(packet, expected);
     let packet = read(LinkType::ETHERNET, &ethernet(0x86dd, &ip6(6, 132, &tcp(8, 0x18, 100))));
-    assert_eq!(packet, Packet { src: Addr::v6(A6), dst: Addr::v6(B6), octets: 172, ..expected });
+    assert_eq!(packet, Packet { src: Addr::v6(A6), dst: Addr::v6(B6), octets: 172, identity: (0, 0), ..expected });
 }
 
 #[test]

@@ -231,8 +231,10 @@ fn later_fragments_have_the_ports_of_the_first() {
     assert!(coverage.caveats.is_empty(), "{:?}", coverage.caveats);
     // In any order after the first.
     assert_eq!(metered(&[(1, first.clone()), (1, last.clone()), (2, second.clone())]).0.len(), 1);
-    // Before the first; too late after it; after the datagram was whole; of another datagram.
+    // Before the first, by less than a second; too late after it; after the datagram was whole; of another datagram.
     let (records, coverage) = metered(&[(1, last.clone()), (1, first.clone())]);
+    assert_eq!((records.len(), caveat(&coverage, Caveat::FragmentWithoutPorts)), (1, 0));
+    let (records, coverage) = metered(&[(1, last.clone()), (2, first.clone())]);
     assert_eq!((records.len(), caveat(&coverage, Caveat::FragmentWithoutPorts)), (2, 1));
     let (records, coverage) = metered(&[(1, first.clone()), (32, second.clone())]);
     assert_eq!((records.len(), caveat(&coverage, Caveat::FragmentWithoutPorts)), (2, 1));

@@ -74,6 +74,15 @@ impl Clock {
         self.offset_nanos = i128::from(seconds) * i128::from(Timestamp::SECOND);
     }
 
+    /// A unit in nanoseconds, rounded up.
+    pub(super) fn step(&self) -> u64 {
+        match self.unit {
+            Unit::Nanos(nanos) => nanos,
+            Unit::PerNano(_) => 1,
+            Unit::Binary(power) => (Timestamp::SECOND >> power.min(63)).saturating_add(1),
+        }
+    }
+
     /// The time of a count of units, rounded down to nanoseconds; `None` where it is before 1970 or after 2554.
     #[inline]
     pub(super) fn at(&self, ticks: u64) -> Option<Timestamp> {

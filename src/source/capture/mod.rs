@@ -108,6 +108,15 @@ impl Capture {
         next
     }
 
+    /// A step of the coarsest clock of those that the frames so far were timed by, in nanoseconds.
+    #[inline]
+    pub fn clock_step(&self) -> u64 {
+        match &self.framing {
+            Framing::Pcap(_) => 1000,
+            Framing::Pcapng(pcapng) => pcapng.clock_step(),
+        }
+    }
+
     /// What the file says so far was dropped before it was written; `None` where it does not say.
     pub fn drops(&self) -> Option<Drops> {
         match &self.framing {
@@ -141,6 +150,7 @@ impl CaptureSource {
 
     fn meter_frames(&mut self, batch: &mut Batch) -> State {
         for _ in 0..FRAMES_PER_READ {
+            self.meter.clock_steps(self.capture.clock_step());
             match self.capture.next_frame() {
                 Ok(Next::Frame(frame)) => self.meter.observe(&frame, &mut self.coverage, batch),
                 Ok(Next::BadBlock { number, octets }) => {

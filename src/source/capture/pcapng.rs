@@ -72,6 +72,8 @@ pub(super) struct Pcapng {
     /// Drops of the sections before.
     earlier_drops: Option<Drops>,
     frames: u64,
+    /// In nanoseconds, of the interfaces so far.
+    clock_step: u64,
 }
 
 /// What a block comes to.
@@ -86,8 +88,14 @@ enum Block {
 
 impl Pcapng {
     pub(super) fn open(buffer: Buffer) -> Result<Self, SourceError> {
-        let mut pcapng =
-            Self { buffer, order: ByteOrder::Little, interfaces: Vec::new(), earlier_drops: None, frames: 0 };
+        let mut pcapng = Self {
+            buffer,
+            order: ByteOrder::Little,
+            interfaces: Vec::new(),
+            earlier_drops: None,
+            frames: 0,
+            clock_step: 0,
+        };
         let length = pcapng.block_length()?;
         let at_hand = pcapng.buffer.available();
         match length {
@@ -119,6 +127,11 @@ impl Pcapng {
                 Block::Other => {}
             }
         }
+    }
+
+    /// A step of the coarsest clock of the interfaces so far, in nanoseconds.
+    pub(super) const fn clock_step(&self) -> u64 {
+        self.clock_step
     }
 
     /// What the file says so far was dropped, over all interfaces of all sections.
@@ -187,6 +200,7 @@ impl Pcapng {
                     let reason = format!("more than {MAX_INTERFACES} interfaces");
                     return Err(SourceError::format(offset, reason));
                 }
+                self.clock_step = self.clock_step.max(interface.clock.step());
                 self.interfaces.push(interface);
                 Block::Other
             }

@@ -2,30 +2,30 @@
 
 /// What is left of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cursor<'a>(&'a [u8]);
+pub(in crate::wire) struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
-    pub(super) const fn new(octets: &'a [u8]) -> Self {
+    pub(in crate::wire) const fn new(octets: &'a [u8]) -> Self {
         Self(octets)
     }
 
-    pub(super) const fn rest(self) -> &'a [u8] {
+    pub(in crate::wire) const fn rest(self) -> &'a [u8] {
         self.0
     }
 
-    pub(super) const fn is_empty(self) -> bool {
+    pub(in crate::wire) const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
     /// The next `length` octets. Nothing is taken where there are fewer.
-    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+    pub(in crate::wire) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
     }
 
     /// The next `length` octets, or what there is of them.
-    pub(super) fn take_most(&mut self, length: usize) -> &'a [u8] {
+    pub(in crate::wire) fn take_most(&mut self, length: usize) -> &'a [u8] {
         self.take(length.min(self.0.len())).unwrap_or_default()
     }
 
@@ -35,24 +35,24 @@ impl<'a> Cursor<'a> {
         Some(*chunk)
     }
 
-    pub(super) fn u8(&mut self) -> Option<u8> {
+    pub(in crate::wire) fn u8(&mut self) -> Option<u8> {
         self.chunk().map(u8::from_be_bytes)
     }
 
-    pub(super) fn u16(&mut self) -> Option<u16> {
+    pub(in crate::wire) fn u16(&mut self) -> Option<u16> {
         self.chunk().map(u16::from_be_bytes)
     }
 
-    pub(super) fn u24(&mut self) -> Option<u32> {
+    pub(in crate::wire) fn u24(&mut self) -> Option<u32> {
         self.chunk().map(|[a, b, c]| u32::from_be_bytes([0, a, b, c]))
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(in crate::wire) fn u32(&mut self) -> Option<u32> {
         self.chunk().map(u32::from_be_bytes)
     }
 
     /// An integer of variable length (RFC 9000 section 16).
-    pub(super) fn varint(&mut self) -> Option<u64> {
+    pub(in crate::wire) fn varint(&mut self) -> Option<u64> {
         let first = *self.0.first()?;
         let octets = self.take(1 << (first >> 6))?;
         let value = octets.iter().fold(0, |value: u64, octet| value << 8 | u64::from(*octet));

@@ -13,6 +13,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const MAX_FRAMES: usize = 32;
 
 const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 0x04;
 const PADDED: u8 = 0x08;
 const PRIORITY: u8 = 0x20;
 
@@ -36,12 +38,23 @@ pub(super) fn read(octets: &[u8]) -> Read {
         return if begins(octets) && octets.len() < PREFACE.len() { Read::More } else { Read::Other };
     };
     let mut cursor = Cursor::new(frames);
+    // The block of fields as far as it goes; it can go on in other frames, and those follow at once (section 6.10).
+    let mut block: Option<Vec<u8>> = None;
     for _ in 0..MAX_FRAMES {
         let Some((length, kind, flags)) = frame_header(&mut cursor) else { return Read::More };
         let Some(payload) = cursor.take(length as usize) else { return Read::More };
-        if kind == HEADERS {
-            let host = fragment(payload, flags).and_then(authority).map(|host| http::host_of(&host));
-            return Read::Request(Request { host, tunnel: false });
+        let part = match (kind, &block) {
+            (HEADERS, None) => fragment(payload, flags),
+            (CONTINUATION, Some(_)) => Some(payload),
+            (_, None) => continue,
+            (_, Some(_)) => None,
+        };
+        let Some(part) = part else { return Read::Request(Request { host: None, tunnel: false }) };
+        let block = block.get_or_insert_default();
+        block.extend_from_slice(part);
+        let host = authority(block);
+        if host.is_some() || flags & END_HEADERS != 0 {
+            return Read::Request(Request { host: host.map(|host| http::host_of(&host)), tunnel: false });
         }
     }
     Read::Other
@@ -171,6 +184,19 @@ fn symbol(code: usize, length: usize) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_of_fields_can_go_on() {
+        let frame =
+            |kind, flags, payload: &[u8]| [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, 1], payload].concat();
+        let (head, tail) = b"\x82\x86\x84\x41\x0fwww.example.com".split_at(9);
+        let whole = [PREFACE, &frame(4, 0, &[]), &frame(HEADERS, 0, head), &frame(9, END_HEADERS, tail)].concat();
+        let Read::Request(request) = read(&whole) else { panic!("{whole:?}") };
+        assert_eq!(request.host, Some(Ok("www.example.com".into())));
+        assert!(matches!(read(&whole[..whole.len() - tail.len() - 9]), Read::More), "it goes on");
+        let broken = [PREFACE, &frame(HEADERS, 0, head), &frame(4, 0, &[]), &frame(9, END_HEADERS, tail)].concat();
+        assert!(matches!(read(&broken), Read::Request(Request { host: None, .. })));
+    }
 
     /// RFC 7541 appendices C.4.1 and C.3.1: a first request, with Huffman code and without.
     #[test]

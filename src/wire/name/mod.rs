@@ -10,12 +10,16 @@
 //! - answers of the domain name system over UDP and TCP, which name an address for the client that received them
 //!   ([`Answers`]); multicast DNS and LLMNR are left out, since they name neighbours.
 //!
-//! Certificates are not read, nor is STUN: its requests name no server, and the realm in an answer is the server's own word.
+//! - where a hello has no server name, or was not seen, the first name in the certificate that the server of TLS up to 1.2
+//!   sends in clear. Its signature is not checked.
+//!
+//! STUN is not read: its requests name no server, and the realm in an answer is the server's own word.
 //!
 //! Names come from strangers. What is held of a flow, what is held in all, and how many packets are looked at have limits,
 //! and reaching one is counted ([`Counts`]). Nothing of a payload is kept beyond the names themselves.
 
 mod answers;
+mod certificate;
 mod cursor;
 mod dns;
 mod dtls;
@@ -30,6 +34,8 @@ mod slots;
 mod tls;
 
 use crate::model::{Addr, Name, NameSource, Timestamp};
+
+pub(super) use cursor::Cursor;
 
 pub use answers::{Answer, Answers, GRACE};
 pub use dns::{Binding, Data, Lost, PORT as DNS_PORT, Record, Response, Stream as DnsStream};
@@ -116,9 +122,6 @@ pub struct Sighting {
     pub name: Name,
     /// Who asked for it: the client.
     pub asked: Way,
-    /// The hello carries an encrypted one (RFC 9849), or what looks like one: the name can be that of a front, and which
-    /// server was meant is not to be seen. Browsers send it in every hello, so that it says no more than that.
-    pub outer: bool,
 }
 
 /// How far a flow has been looked at. It belongs to one flow and one [`Names`], and must be given back with
@@ -334,10 +337,18 @@ impl Names {
 
     fn finish(&mut self, step: Step, way: Way) -> Outcome {
         match step {
-            Step::Hello(hello) => (Fate::Done, self.hello(hello, way, NameSource::Sni)),
+            Step::Hello(hello) => {
+                // Then the server may say a name.
+                let fate = if hello.name.is_some() { Fate::Done } else { Fate::Look };
+                (fate, self.hello(hello, way, NameSource::Sni))
+            }
             Step::Host { host, tunnel } => {
-                let sighting = host.and_then(|host| self.sighting(host, way, NameSource::Host, false));
+                let sighting = host.and_then(|host| self.sighting(host, way, NameSource::Host));
                 (if tunnel { Fate::Look } else { Fate::Done }, sighting)
+            }
+            Step::Certificate(name) => {
+                let asked = if way == Way::There { Way::Back } else { Way::There };
+                (Fate::Done, name.and_then(|name| self.sighting(name, asked, NameSource::Certificate)))
             }
             Step::More(_) | Step::Other | Step::Lost => (Fate::Look, None),
         }
@@ -374,7 +385,7 @@ impl Names {
             _ if dtls::begins(payload) => self.put_dtls(Box::new(Dtls::new()), segment),
             _ if initial::begins(payload) => self.put_quic(Box::default(), segment),
             _ => match quic::google_name(payload) {
-                Some(name) => (Fate::Done, self.sighting(host::name(name), way, NameSource::Quic, false)),
+                Some(name) => (Fate::Done, self.sighting(host::name(name), way, NameSource::Quic)),
                 None => (Fate::Look, None),
             },
         }
@@ -403,6 +414,7 @@ impl Names {
     fn give_up(&mut self, reader: &Reader) -> Option<Sighting> {
         let (hello, way, from) = match reader {
             Reader::Early(_) | Reader::Dns(..) => return None,
+            Reader::Stream(stream) if stream.is_servers() => return None,
             Reader::Stream(stream) => (stream.part(), stream.way, NameSource::Sni),
             Reader::Quic(quic) => (quic.part(), quic.client()?, NameSource::Quic),
             Reader::Dtls(way, dtls) => (dtls.part(), *way, NameSource::Sni),
@@ -418,18 +430,17 @@ impl Names {
         self.counts.hellos += 1;
         self.counts.encrypted += u64::from(hello.encrypted);
         self.counts.nameless += u64::from(hello.name.is_none());
-        self.sighting(hello.name?, way, from, hello.encrypted)
+        let from = match from {
+            NameSource::Sni if hello.encrypted => NameSource::OuterSni,
+            NameSource::Quic if hello.encrypted => NameSource::OuterQuic,
+            from => from,
+        };
+        self.sighting(hello.name?, way, from)
     }
 
-    fn sighting(
-        &mut self,
-        name: Result<Box<str>, Rejected>,
-        asked: Way,
-        from: NameSource,
-        outer: bool,
-    ) -> Option<Sighting> {
+    fn sighting(&mut self, name: Result<Box<str>, Rejected>, asked: Way, from: NameSource) -> Option<Sighting> {
         self.counts.rejected += u64::from(name.is_err());
-        Some(Sighting { name: Name { text: name.ok()?, from }, asked, outer })
+        Some(Sighting { name: Name { text: name.ok()?, from }, asked })
     }
 
     fn hold(&mut self, watch: &mut Watch, looks: u32, reader: Reader) {

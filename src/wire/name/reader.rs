@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Way;
+use super::certificate;
 use super::dns;
 use super::dtls::Dtls;
 use super::host::Rejected;
@@ -56,6 +57,8 @@ pub(super) enum Language {
     Tls,
     Http,
     Http2,
+    /// What a server of TLS says, up to its certificate.
+    TlsServer,
 }
 
 impl Language {
@@ -67,6 +70,8 @@ impl Language {
             Some(Self::Http)
         } else if http2::begins(segment) {
             Some(Self::Http2)
+        } else if certificate::begins(segment) {
+            Some(Self::TlsServer)
         } else {
             None
         }
@@ -82,6 +87,10 @@ impl Language {
             },
             Self::Http => Step::of_request(http::read(octets), octets),
             Self::Http2 => Step::of_request(http2::read(octets), octets),
+            Self::TlsServer => match certificate::read(octets) {
+                certificate::Read::More(wanted) => Step::More(wanted),
+                certificate::Read::Name(name) => Step::Certificate(name),
+            },
         }
     }
 }
@@ -96,6 +105,8 @@ pub(super) enum Step {
         host: Option<Result<Box<str>, Rejected>>,
         tunnel: bool,
     },
+    /// The server has said its name, or that it says none.
+    Certificate(Option<Result<Box<str>, Rejected>>),
     /// It is not what it began as.
     Other,
     /// It cannot be put together.
@@ -178,16 +189,22 @@ impl Stream {
         pieces.map(|(sequence, piece)| (self.way, sequence, piece)).collect()
     }
 
-    /// Whether there is too little to be sure of its language.
+    /// Whether what the other side says goes before it: there is too little to be sure of its language, or it is what a server
+    /// says, of whom the client says more.
     pub(super) fn is_slight(&self) -> bool {
-        self.octets.len() < SURE
+        self.octets.len() < SURE || self.is_servers()
+    }
+
+    /// Whether it is what a server of TLS says.
+    pub(super) fn is_servers(&self) -> bool {
+        self.language == Language::TlsServer
     }
 
     /// What the stream says as far as it goes.
     pub(super) fn part(&self) -> Hello {
         match self.language {
             Language::Tls => tls::read_part(&self.octets),
-            Language::Http | Language::Http2 => Hello::default(),
+            Language::Http | Language::Http2 | Language::TlsServer => Hello::default(),
         }
     }
 }

@@ -41,6 +41,21 @@ pub(super) enum Read {
     Other,
 }
 
+/// The handshake messages at the start of records, one after the other, and whether there may be more of them.
+pub(super) fn messages(records: &[u8]) -> (Vec<u8>, Joined) {
+    let (mut cursor, mut messages) = (Cursor::new(records), Vec::new());
+    loop {
+        match record(&mut cursor) {
+            Record::Whole(part) => messages.extend_from_slice(part),
+            Record::Part(part) => {
+                messages.extend_from_slice(part);
+                return (messages, Joined::Goes);
+            }
+            Record::Other => return (messages, Joined::Ends),
+        }
+    }
+}
+
 /// How the hello is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
@@ -51,6 +66,11 @@ pub(super) enum Layout {
 
 /// Whether octets begin as a record with a `ClientHello` does, as far as they go.
 pub(super) fn begins(octets: &[u8]) -> bool {
+    begins_with(CLIENT_HELLO, octets)
+}
+
+/// Whether octets begin as a record with a handshake message of a kind does, as far as they go.
+pub(super) fn begins_with(kind: u8, octets: &[u8]) -> bool {
     let mut cursor = Cursor::new(octets);
     let like = |octet: Option<u8>, wanted: fn(u8) -> bool| octet.is_none_or(wanted);
     if octets.is_empty()
@@ -62,7 +82,7 @@ pub(super) fn begins(octets: &[u8]) -> bool {
     }
     let Some(length) = cursor.u16() else { return true };
     (1..=MAX_RECORD).contains(&usize::from(length))
-        && like(cursor.u8(), |message| message == CLIENT_HELLO)
+        && cursor.u8().is_none_or(|message| message == kind)
         // The length of a hello, in three octets, is less than 2^16; it can stand in the next record.
         && (length == 1 || like(cursor.u8(), |length| length == 0))
 }
@@ -112,7 +132,8 @@ pub(super) fn read_message_part(message: &[u8], layout: Layout) -> Hello {
 }
 
 /// Whether there may be more of a message after the records at hand.
-enum Joined {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Joined {
     Goes,
     /// A record of another kind follows.
     Ends,
