@@ -23,6 +23,7 @@ pub mod embedded;
 mod feeds;
 mod gazetteer;
 mod geofeed;
+pub mod horizon;
 mod layer;
 mod listing;
 mod mmdb;
@@ -37,6 +38,7 @@ use std::path::PathBuf;
 
 pub use discover::{USUAL_FOLDERS, discover};
 pub use gazetteer::{Gazetteer, MAX_SOURCES};
+pub use horizon::{Horizon, Medium};
 pub use runs::{Disorder, Key, Runs};
 pub use survey::{Survey, rests_on, survey};
 

@@ -14,6 +14,7 @@ mod party;
 mod report;
 mod time;
 mod tunnel;
+mod vantage;
 
 pub use addr::{Addr, Scope};
 pub use country::{Country, CountryError, CountrySet};
@@ -34,3 +35,4 @@ pub use report::{
 };
 pub use time::Timestamp;
 pub use tunnel::Tunnel;
+pub use vantage::{Point, Vantage, VantageError};

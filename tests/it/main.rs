@@ -13,6 +13,7 @@ mod corpus;
 mod feeds;
 mod feeds_corpus;
 mod fixtures;
+mod horizon;
 mod laws;
 mod layers;
 mod locate;
