@@ -4,16 +4,21 @@
 //! change during an audit. An [`Auditor`] observes flow records; what it keeps is an [`Audit`], which has no order: audits
 //! on the same grounds merge to the same audit, however the input was split. [`Audit::report`] makes it readable.
 
+mod cases;
+mod derivation;
 mod judge;
+mod ruling;
+mod settle;
 mod summary;
 
 use std::collections::BTreeMap;
 
+pub use cases::{Cases, MAX_ADDRESSES, Proxy};
 pub use judge::Auditor;
 
 use ipnet::IpNet;
 
-use crate::locate::Gazetteer;
+use crate::locate::{Gazetteer, Horizon, horizon};
 use crate::model::{Addr, Assumption, Coverage, Exchange, FindingKey, FlowRecord, InventoryKey, Tally, Totals, ZoneId};
 use crate::policy::Policy;
 
@@ -25,6 +30,8 @@ pub struct Grounds {
     pub gazetteer: Gazetteer,
     /// Which addresses are ours.
     pub local: Local,
+    /// What round-trip times can refute; `None` where it is not known from where they were measured.
+    pub horizon: Option<Horizon>,
 }
 
 /// Which addresses are ours.
@@ -77,6 +84,10 @@ impl Grounds {
             policy: self.policy.as_ref().map(|policy| policy.digest().to_owned()),
             gazetteer: self.gazetteer.digest().to_owned(),
             local: self.local.assumption(),
+            horizon: self
+                .horizon
+                .as_ref()
+                .map(|horizon| format!("{} {} {}", horizon.vantage(), horizon.medium().name(), horizon::digest())),
         }
     }
 
@@ -111,11 +122,13 @@ pub struct Basis {
     pub gazetteer: String,
     /// Which addresses were taken to be ours.
     pub local: Assumption,
+    /// The vantage, the medium and the digest of the country shapes.
+    pub horizon: Option<String>,
 }
 
 /// Two audits rest on different grounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the audits rest on different policies, location data or local networks")]
+#[error("the audits rest on different policies, location data, local networks or vantages")]
 pub struct BasisError;
 
 /// What was observed, folded. A commutative monoid: any split of the records, in any order, merges to the same audit.
@@ -131,6 +144,9 @@ pub struct Audit {
     pub totals: Totals,
     /// What the inputs held.
     pub coverage: Coverage,
+    /// What waits until all was seen ([`Audit::settled`]): with a horizon, every record whose far end is in no zone, which is
+    /// then in none of the other fields.
+    pub cases: Cases,
 }
 
 impl Audit {
@@ -142,6 +158,7 @@ impl Audit {
             inventory: BTreeMap::new(),
             totals: Totals::default(),
             coverage: Coverage::default(),
+            cases: Cases::default(),
         }
     }
 
@@ -163,6 +180,7 @@ impl Audit {
         }
         self.totals.merge(other.totals);
         self.coverage.merge(other.coverage);
+        self.cases.merge(other.cases);
         Ok(())
     }
 }

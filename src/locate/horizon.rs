@@ -64,6 +64,10 @@ impl Medium {
     }
 }
 
+/// A place in the list of distances of a [`Horizon`]: all round-trip times that reach the same countries have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Step(u16);
+
 /// Which countries lie how near to a vantage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Horizon {
@@ -106,20 +110,32 @@ impl Horizon {
         u32::try_from(km).unwrap_or(u32::MAX)
     }
 
-    /// Every country that something can be in which answered in this time; all of them where the time is no evidence: it
-    /// was not measured, rests on fewer than [`MIN_SAMPLES`] or is below [`LEAST_US`].
+    /// How far around something can be that answered in this time; `None` where the time is no evidence: it was not measured,
+    /// rests on fewer than [`MIN_SAMPLES`] or is below [`LEAST_US`].
+    pub fn step(&self, round_trip: RoundTrip) -> Option<Step> {
+        let least = round_trip.least_us()?;
+        let clean = least >= LEAST_US && round_trip.samples() >= MIN_SAMPLES;
+        clean.then(|| self.step_within(self.km(least)))
+    }
+
+    /// Every country that something can be in which answered in this time; all of them where the time is no evidence.
     pub fn reach(&self, round_trip: RoundTrip) -> CountrySet {
-        match round_trip.least_us() {
-            Some(least) if least >= LEAST_US && round_trip.samples() >= MIN_SAMPLES => self.within(self.km(least)),
-            _ => CountrySet::ANYWHERE,
-        }
+        self.step(round_trip).map_or(CountrySet::ANYWHERE, |step| self.within_step(step))
+    }
+
+    /// Every country as near as a step of this horizon.
+    pub fn within_step(&self, step: Step) -> CountrySet {
+        self.near.get(usize::from(step.0)).map_or(CountrySet::ANYWHERE, |(_, set)| *set)
+    }
+
+    fn step_within(&self, km: u32) -> Step {
+        let after = self.near.partition_point(|(least, _)| *least <= km);
+        Step(after.saturating_sub(1) as u16)
     }
 
     /// Every country within a distance. Never empty: the nearest country is always in it.
     pub fn within(&self, km: u32) -> CountrySet {
-        let after = self.near.partition_point(|(least, _)| *least <= km);
-        let last = self.near.get(after.saturating_sub(1));
-        last.map_or(CountrySet::ANYWHERE, |(_, set)| *set)
+        self.within_step(self.step_within(km))
     }
 
     /// The distance from the vantage to the nearest point of a country, in kilometres: never more than it is. It is zero

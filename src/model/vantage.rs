@@ -61,6 +61,16 @@ pub enum VantageError {
     Country(#[from] CountryError),
 }
 
+impl VantageError {
+    /// The country that was probably meant.
+    pub fn suggestion(&self) -> Option<Country> {
+        match self {
+            Self::Country(CountryError::Unknown { suggestion, .. }) => *suggestion,
+            Self::Country(CountryError::Pseudo { .. }) | Self::Coordinates(_) => None,
+        }
+    }
+}
+
 impl FromStr for Vantage {
     type Err = VantageError;
 

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::words;
+use super::{horizon, words};
 use crate::model::{
     Addr, Asn, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, InputCoverage,
     InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Severity, Skip, Standing, Timestamp,
@@ -111,6 +111,23 @@ impl<'r> Group<'r> {
         texts
     }
 
+    /// What round-trip times did to what is claimed, a sentence each.
+    pub(super) fn horizon(&self, report: &Report, most: usize) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
+        for proof in self.findings.iter().flat_map(|finding| &finding.horizon) {
+            let text = horizon::proof(report, proof);
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        if texts.len() > most {
+            let more = texts.len() - most;
+            texts.truncate(most);
+            texts.push(format!("and {more} more proofs"));
+        }
+        texts
+    }
+
     /// The rule, where one decided.
     pub(super) fn rule(&self, report: &'r Report) -> Option<&'r RuleSummary> {
         let id = self.lead.rule.as_ref()?;
@@ -143,7 +160,7 @@ fn addresses(shown: &BTreeSet<Addr>, counts: impl Iterator<Item = (u64, bool)>, 
 }
 
 /// One claim as a sentence: who says what of which address, and of what date that is.
-fn says(report: &Report, evidence: &Evidence) -> String {
+pub(super) fn says(report: &Report, evidence: &Evidence) -> String {
     let dated = report
         .location_sources
         .iter()

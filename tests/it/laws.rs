@@ -82,6 +82,7 @@ fn grounds(policy: Option<&str>, local: Local) -> Grounds {
         policy: parsed.and_then(|parsed| parsed.policy),
         gazetteer: Gazetteer::embedded().expect("the embedded table is whole"),
         local,
+        horizon: None,
     }
 }
 
