@@ -273,3 +273,65 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::ruling::Moved;
+    use crate::model::{Country, CountrySet, Opener, ZoneId};
+
+    fn case() -> Case {
+        Case {
+            zone: ZoneId(0),
+            location: Location::stated(CountrySet::of(Country::from_code("CN").unwrap())),
+            operator: None,
+            party: None,
+            to_zone: None,
+            epoch: None,
+            service: 0,
+            opened_by: Opener::Local,
+            sent: Moved::Payload,
+            received: Moved::Nothing,
+        }
+    }
+
+    fn addr(number: u32) -> Addr {
+        Addr::v4([198, 51, 100, number as u8])
+    }
+
+    /// The cases of flows to these addresses, `max` of which are kept.
+    fn cases(max: usize, flows: &[u32]) -> Cases {
+        let mut cases = Cases { max, ..Cases::default() };
+        for number in flows {
+            let measured = RoundTrip::new(1_000 + number, 2).unwrap();
+            cases.of_address(addr(*number), measured, case(), 100).records.add(100);
+        }
+        cases
+    }
+
+    /// However they are split and in whatever order: the same addresses are kept, and the rest is counted.
+    #[test]
+    fn those_with_the_smallest_hashes_are_kept() {
+        let flows: Vec<u32> = (0..60).map(|n| n * 17 % 23).collect();
+        let whole = cases(5, &flows);
+        let mut by_hash: Vec<(u64, u32)> = (0..23).map(|n| (AddressSketch::hash(addr(n)), n)).collect();
+        by_hash.sort_unstable();
+        let kept: Vec<u32> = by_hash.iter().take(5).map(|(_, number)| *number).collect();
+        assert_eq!(
+            whole.addresses().map(|(addr, _)| addr).collect::<Vec<_>>(),
+            kept.iter().map(|number| addr(*number)).collect::<Vec<_>>()
+        );
+        let out = flows.iter().filter(|number| !kept.contains(number)).count() as u64;
+        assert_eq!(whole.crowded_out(), Count { count: out, octets: 100 * out });
+        let loose: u64 = whole.loose().map(|(.., held)| held.records.count).sum();
+        assert_eq!(loose, out);
+        for parts in [2, 3, 7] {
+            let mut merged = Cases { max: 5, ..Cases::default() };
+            for part in (0..parts).rev() {
+                let mine: Vec<u32> = flows.iter().rev().skip(part).step_by(parts).copied().collect();
+                merged.merge(cases(5, &mine));
+            }
+            assert_eq!(merged, whole, "{parts} parts");
+        }
+    }
+}

@@ -90,30 +90,29 @@ impl<'a> Auditor<'a> {
         if record.src.scope() == Scope::LocalOnly || record.dst.scope() == Scope::LocalOnly {
             return Some(|totals| &mut totals.local_only);
         }
-        let verdict = match (self.grounds.zone_of(record.src), self.grounds.zone_of(record.dst)) {
-            (Some(one), Some(other)) if one == other => return Some(|totals| &mut totals.internal),
+        match (self.grounds.zone_of(record.src), self.grounds.zone_of(record.dst)) {
+            (Some(one), Some(other)) if one == other => Some(|totals| &mut totals.internal),
             (Some(one), Some(other)) => {
                 let there = self.judge(&View::of(record, End::Source, one, Some(other), name));
                 let back = self.judge(&View::of(record, End::Destination, other, Some(one), name));
-                there.max(back)
+                Some(total(there.max(back)))
             }
-            (Some(zone), None) => self.judge_outside(&View::of(record, End::Source, zone, None, name))?,
-            (None, Some(zone)) => self.judge_outside(&View::of(record, End::Destination, zone, None, name))?,
+            (Some(zone), None) => self.judge_outside(&View::of(record, End::Source, zone, None, name)),
+            (None, Some(zone)) => self.judge_outside(&View::of(record, End::Destination, zone, None, name)),
             (None, None) => {
                 let Local::Private(_) = self.grounds.local else { return Some(|totals| &mut totals.outside) };
                 let end =
                     if record.direction == BiflowDirection::ReverseInitiator { End::Destination } else { End::Source };
                 let input = self.coverage.inputs.entry(record.provenance.input()).or_default();
                 input.caveat(Caveat::LocalAssumed, record.provenance.position(), octets(record));
-                self.judge_outside(&View::of(record, end, ZoneId(0), None, name))?
+                self.judge_outside(&View::of(record, end, ZoneId(0), None, name))
             }
-        };
-        Some(total(verdict))
+        }
     }
 
     /// Judges a record whose far end is in no zone; `None` where it waits for what round-trip times show.
-    fn judge_outside(&mut self, view: &View<'_>) -> Option<Option<Verdict>> {
-        let Some(horizon) = &self.grounds.horizon else { return Some(self.judge(view)) };
+    fn judge_outside(&mut self, view: &View<'_>) -> Option<fn(&mut Totals) -> &mut Count> {
+        let Some(horizon) = &self.grounds.horizon else { return Some(total(self.judge(view))) };
         let case = self.case(view);
         let measured = view.sent.to_rtt;
         let held = if case.location.standing() == Standing::Anycast {

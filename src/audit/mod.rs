@@ -3,6 +3,8 @@
 //! [`Grounds`] are what everything rests on: the policy, the location table, and which addresses are ours. They never
 //! change during an audit. An [`Auditor`] observes flow records; what it keeps is an [`Audit`], which has no order: audits
 //! on the same grounds merge to the same audit, however the input was split. [`Audit::report`] makes it readable.
+//!
+//! What cannot be decided before all was seen waits in [`Cases`], and [`Audit::settled`] decides it by the same evaluator.
 
 mod cases;
 mod derivation;

@@ -34,6 +34,7 @@ impl Audit {
     }
 
     /// The audit settled by the round-trip times of another: a part of it by those of the whole so far.
+    #[must_use]
     pub fn settled_by(&self, evidence: &Cases, grounds: &Grounds) -> Self {
         let mut settled = Self {
             basis: self.basis.clone(),

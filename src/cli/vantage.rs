@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::locate::{Horizon, Medium, region_country};
+use crate::locate::{Horizon, Medium, horizon, region_country};
 use crate::model::Vantage;
 use crate::policy::Policy;
 
@@ -30,13 +30,15 @@ pub enum Speed {
 }
 
 impl VantageArgs {
-    /// The horizon that the arguments name, or else the policy; `None` where neither names a vantage.
+    /// The horizon that the arguments name, or else the policy; `None` where neither names a vantage, and where the policy
+    /// contradicts itself: from a place that is not known, nothing follows.
     pub(super) fn horizon(&self, policy: Option<&Policy>) -> Option<Horizon> {
         let medium = match self.horizon {
             Speed::Fibre => Medium::Fibre,
             Speed::Vacuum => Medium::Vacuum,
         };
-        let vantage = self.vantage.or_else(|| policy?.vantage())?;
+        let stated = || policy.filter(|policy| policy.misplaced_vantage(horizon::distance).is_none())?.vantage();
+        let vantage = self.vantage.or_else(stated)?;
         Some(Horizon::new(vantage, medium))
     }
 }

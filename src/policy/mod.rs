@@ -213,7 +213,9 @@ impl Policy {
         let said = Diagnostic::warning(Code::VantageAbroad, message)
             .at(at.clone(), "these coordinates, in degrees north and east,")
             .with(named.clone(), "and this country do not agree");
-        Some(said.help("are latitude and longitude in the right order, and with the right signs?"))
+        Some(said.help(
+            "are latitude and longitude in the right order, and with the right signs? until then no round-trip time is used",
+        ))
     }
 
     /// The zone of an address: the most specific network wins.

@@ -358,6 +358,8 @@ pub(super) struct Sums {
     pub(super) unknown_flows: u64,
     /// Their octets, both ways.
     pub(super) unknown_octets: u64,
+    /// Flow records with a far end whose place a round-trip time alone tells.
+    pub(super) timed_flows: u64,
 }
 
 impl Sums {
@@ -371,6 +373,8 @@ impl Sums {
             if landing.to.places.is_anywhere() {
                 sums.unknown_flows = sums.unknown_flows.saturating_add(landing.flows);
                 sums.unknown_octets = sums.unknown_octets.saturating_add(landing.octets());
+            } else if matches!(landing.to.standing, Standing::Unknown | Standing::Anycast | Standing::Refuted) {
+                sums.timed_flows = sums.timed_flows.saturating_add(landing.flows);
             }
         }
         sums
@@ -380,7 +384,8 @@ impl Sums {
     pub(super) fn unknown(&self) -> String {
         let octets = self.sent.saturating_add(self.received);
         if self.unknown_flows == 0 {
-            return "Every far end has a place that a source states.".to_owned();
+            let or = if self.timed_flows > 0 { " or a round-trip time proves" } else { "" };
+            return format!("Every far end has a place that a source states{or}.");
         }
         format!(
             "Of the flows {}, and of the octets {}, had a far end whose place no source tells.",

@@ -11,7 +11,10 @@ fn at(latitude: f64, longitude: f64) -> Point {
     Point::new(latitude, longitude).expect("on the map")
 }
 
-const FRANKFURT: (f64, f64) = (50.11, 8.68);
+/// North and east.
+type Degrees = (f64, f64);
+
+const FRANKFURT: Degrees = (50.11, 8.68);
 
 /// The great circle on the sphere of the mean radius of the earth (IUGG, 6371.0088 km), by the haversine formula.
 fn haversine((lat1, lon1): (f64, f64), (lat2, lon2): (f64, f64)) -> f64 {
@@ -23,7 +26,7 @@ fn haversine((lat1, lon1): (f64, f64), (lat2, lon2): (f64, f64)) -> f64 {
 
 /// From a place to a country, with the nearest point of that country as an atlas has it: capes, extreme points, border
 /// towns.
-const PAIRS: &[(&str, (f64, f64), &str, (f64, f64))] = &[
+const PAIRS: &[(&str, Degrees, &str, Degrees)] = &[
     ("Frankfurt to Oberbargen, the northernmost point of Switzerland", FRANKFURT, "CH", (47.808, 8.568)),
     ("Frankfurt to North Foreland, Kent", FRANKFURT, "GB", (51.375, 1.445)),
     ("Frankfurt to the Vistula Spit in Kaliningrad", FRANKFURT, "RU", (54.44, 19.63)),

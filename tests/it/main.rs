@@ -14,6 +14,8 @@ mod feeds;
 mod feeds_corpus;
 mod fixtures;
 mod horizon;
+mod horizon_audit;
+mod horizon_cli;
 mod laws;
 mod layers;
 mod locate;

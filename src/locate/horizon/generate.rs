@@ -289,7 +289,7 @@ fn simplified(ring: &[[f64; 2]]) -> Vec<Corner> {
     let Some(first) = ring.first() else { return Vec::new() };
     let far = (0..ring.len()).max_by(|a, b| apart(*first, ring[*a]).total_cmp(&apart(*first, ring[*b]))).unwrap_or(0);
     // Around the pole the ring does not come back to its first longitude.
-    let turn = ring.last().map_or(0, |last| 360_000 * ((last.1 - first.1) as f64 / 360_000.0).round() as i32);
+    let turn = ring.last().map_or(0, |last| 360_000 * (f64::from(last.1 - first.1) / 360_000.0).round() as i32);
     let mut closed = ring.clone();
     closed.push((first.0, first.1 + turn));
     let mut keep = vec![false; closed.len()];

@@ -192,31 +192,32 @@ fn length(a: Vector) -> f64 {
 
 /// The square of the least distance between two straight lines that end (Ericson, Real-Time Collision Detection, 2005,
 /// section 5.1.9).
-fn squared((p1, q1): (Vector, Vector), (p2, q2): (Vector, Vector)) -> f64 {
+fn squared((from1, to1): (Vector, Vector), (from2, to2): (Vector, Vector)) -> f64 {
     const NOTHING: f64 = 1e-18;
-    let (d1, d2, r) = (sub(q1, p1), sub(q2, p2), sub(p1, p2));
-    let (a, e, f) = (dot(d1, d1), dot(d2, d2), dot(d2, r));
-    let (s, t) = if a <= NOTHING && e <= NOTHING {
+    let (along1, along2, apart) = (sub(to1, from1), sub(to2, from2), sub(from1, from2));
+    let (square1, square2, apart2) = (dot(along1, along1), dot(along2, along2), dot(along2, apart));
+    let (share1, share2) = if square1 <= NOTHING && square2 <= NOTHING {
         (0.0, 0.0)
-    } else if a <= NOTHING {
-        (0.0, (f / e).clamp(0.0, 1.0))
+    } else if square1 <= NOTHING {
+        (0.0, (apart2 / square2).clamp(0.0, 1.0))
     } else {
-        let c = dot(d1, r);
-        if e <= NOTHING {
-            ((-c / a).clamp(0.0, 1.0), 0.0)
+        let apart1 = dot(along1, apart);
+        if square2 <= NOTHING {
+            ((-apart1 / square1).clamp(0.0, 1.0), 0.0)
         } else {
-            let b = dot(d1, d2);
-            let denominator = a * e - b * b;
-            let s = if denominator > NOTHING { ((b * f - c * e) / denominator).clamp(0.0, 1.0) } else { 0.0 };
-            match (b * s + f) / e {
-                t if t < 0.0 => ((-c / a).clamp(0.0, 1.0), 0.0),
-                t if t > 1.0 => (((b - c) / a).clamp(0.0, 1.0), 1.0),
-                t => (s, t),
+            let both = dot(along1, along2);
+            let skew = square1 * square2 - both * both;
+            // Of parallel lines any point does for a start.
+            let share = if skew > NOTHING { ((both * apart2 - apart1 * square2) / skew).clamp(0.0, 1.0) } else { 0.0 };
+            match (both * share + apart2) / square2 {
+                beyond if beyond < 0.0 => ((-apart1 / square1).clamp(0.0, 1.0), 0.0),
+                beyond if beyond > 1.0 => (((both - apart1) / square1).clamp(0.0, 1.0), 1.0),
+                other => (share, other),
             }
         }
     };
     let at = |from: Vector, along: Vector, share: f64| add(from, along.map(|axis| axis * share));
-    let between = sub(at(p1, d1, s), at(p2, d2, t));
+    let between = sub(at(from1, along1, share1), at(from2, along2, share2));
     dot(between, between)
 }
 
