@@ -72,7 +72,7 @@ fn benches(c: &mut Criterion) {
         .policy
         .expect("the pack is valid");
     let gazetteer = Gazetteer::embedded().expect("the embedded table is whole");
-    let grounds = Grounds { policy: Some(policy), gazetteer, local: Local::Zones };
+    let grounds = Grounds { policy: Some(policy), gazetteer, local: Local::Zones, horizon: None };
     let (inputs, _) = batch::plan(std::slice::from_ref(&path));
     let options = Options { max_inflate: u64::MAX, ..Options::default() };
 

@@ -15,7 +15,8 @@
 //! **Layer 0, the nouns**: [`model`], plain data; [`diag`], what is said of a text that a user wrote.
 //!
 //! **Layer 1, the instruments**: [`wire`], octets to headers; [`meter`], packets to biflows; [`source`], every input as a
-//! stream of flow records; [`locate`], claims about networks in one frozen table; [`policy`], a text to sets.
+//! stream of flow records; [`locate`], claims about networks in one frozen table, and
+//! what light can reach; [`policy`], a text to sets.
 //!
 //! **Layer 2, the auditor**: [`audit`] judges flow records and folds them; [`report`] writes what came of it.
 //!
@@ -33,6 +34,7 @@
 //! - Policy is never translated into another language. There is one evaluator.
 //! - A capture file is the unit of metering: flows are not joined across files.
 //! - A report can be rendered again from its JSON, by a later version, without the inputs.
+//! - A round-trip time only ever excludes. What depends on all of them waits until all was seen ([`audit::Cases`]).
 //! - An audit never touches the network: a residency tool that sends addresses to a look-up service would itself be a
 //!   transfer.
 //! - Payload never enters a report or a log.

@@ -2,24 +2,26 @@
 
 use hashbrown::HashMap;
 
+use super::cases::Cases;
+use super::ruling::{Case, Moved, Rulings, Verdict, Way, total};
 use super::tripwire::{Sighting, Wires};
 use super::{Audit, Grounds, Local};
 use crate::locate::Place;
 use crate::model::{
-    Addr, BiflowDirection, Caveat, Contact, Count, Counters, Coverage, Decision, Exchange, Exemplar, FindingKey,
-    FlowRecord, InputCoverage, InputId, InventoryKey, Location, Name, Opener, Scope, Tally, Totals, Uniflow, ZoneId,
+    Addr, BiflowDirection, Caveat, Count, Counters, Coverage, Exchange, Exemplar, FindingKey, FlowRecord,
+    InputCoverage, InputId, InventoryKey, Location, Name, Opener, Scope, Standing, Tally, Totals, Uniflow, ZoneId,
 };
-use crate::policy::{Borders, Policy, Selector};
 
 /// Observes flow records and judges them. One a thread; what each keeps is merged at the end.
 pub struct Auditor<'a> {
     grounds: &'a Grounds,
-    borders: HashMap<Selector, Option<Borders>, foldhash::fast::FixedState>,
+    rulings: Rulings<'a>,
     findings: HashMap<FindingKey, Tally, foldhash::fast::FixedState>,
     inventory: HashMap<InventoryKey, Exchange, foldhash::fast::FixedState>,
     totals: Totals,
     coverage: Coverage,
     wires: Wires,
+    cases: Cases,
 }
 
 /// A flow record seen from one of its ends.
@@ -45,32 +47,27 @@ enum End {
     Destination,
 }
 
-/// What came of a record, from best to worst.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
-    NotInForce,
-    Contact,
-    Decided(Decision),
-}
-
 impl<'a> Auditor<'a> {
     /// An auditor that has observed nothing.
     pub fn new(grounds: &'a Grounds) -> Self {
         Self {
             grounds,
-            borders: HashMap::default(),
+            rulings: Rulings::new(grounds.policy.as_ref()),
             findings: HashMap::default(),
             inventory: HashMap::default(),
             totals: Totals::default(),
             coverage: Coverage::default(),
             wires: Wires::default(),
+            cases: Cases::default(),
         }
     }
 
     /// Observes a flow record and, where it has one, the name by which its destination was asked for.
     pub fn observe(&mut self, record: &FlowRecord, name: Option<&Name>) {
-        let total = self.classify(record, name);
-        total(&mut self.totals).add(record.forward.octets.saturating_add(record.reverse.octets));
+        let octets = octets(record);
+        if let Some(total) = self.classify(record, name) {
+            total(&mut self.totals).add(octets);
+        }
     }
 
     /// Takes note of what an input held.
@@ -87,148 +84,142 @@ impl<'a> Auditor<'a> {
             totals: self.totals,
             coverage: self.coverage,
             wires: self.wires,
+            cases: self.cases,
         }
     }
 
-    /// Judges a record from each end that is ours, and says under which total it is counted.
-    fn classify(&mut self, record: &FlowRecord, name: Option<&Name>) -> fn(&mut Totals) -> &mut Count {
+    /// Judges a record from each end that is ours, and says under which total it is counted; `None` where that is known at
+    /// the end alone.
+    fn classify(&mut self, record: &FlowRecord, name: Option<&Name>) -> Option<fn(&mut Totals) -> &mut Count> {
         if record.src.scope() == Scope::LocalOnly || record.dst.scope() == Scope::LocalOnly {
-            return |totals| &mut totals.local_only;
+            return Some(|totals| &mut totals.local_only);
         }
-        let verdict = match (self.grounds.zone_of(record.src), self.grounds.zone_of(record.dst)) {
-            (Some(one), Some(other)) if one == other => return |totals| &mut totals.internal,
+        match (self.grounds.zone_of(record.src), self.grounds.zone_of(record.dst)) {
+            (Some(one), Some(other)) if one == other => Some(|totals| &mut totals.internal),
             (Some(one), Some(other)) => {
                 let there = self.judge(&View::of(record, End::Source, one, Some(other), name));
                 let back = self.judge(&View::of(record, End::Destination, other, Some(one), name));
-                there.max(back)
+                Some(total(there.max(back)))
             }
-            (Some(zone), None) => self.judge(&View::of(record, End::Source, zone, None, name)),
-            (None, Some(zone)) => self.judge(&View::of(record, End::Destination, zone, None, name)),
+            (Some(zone), None) => self.judge_outside(&View::of(record, End::Source, zone, None, name)),
+            (None, Some(zone)) => self.judge_outside(&View::of(record, End::Destination, zone, None, name)),
             (None, None) => {
-                let Local::Private(_) = self.grounds.local else { return |totals| &mut totals.outside };
+                let Local::Private(_) = self.grounds.local else { return Some(|totals| &mut totals.outside) };
                 let end =
                     if record.direction == BiflowDirection::ReverseInitiator { End::Destination } else { End::Source };
                 let input = self.coverage.inputs.entry(record.provenance.input()).or_default();
-                input.caveat(
-                    Caveat::LocalAssumed,
-                    record.provenance.position(),
-                    record.forward.octets + record.reverse.octets,
-                );
-                self.judge(&View::of(record, end, ZoneId(0), None, name))
+                input.caveat(Caveat::LocalAssumed, record.provenance.position(), octets(record));
+                self.judge_outside(&View::of(record, end, ZoneId(0), None, name))
             }
-        };
-        match verdict {
-            None => |totals| &mut totals.unjudged,
-            Some(Verdict::NotInForce) => |totals| &mut totals.not_in_force,
-            Some(Verdict::Contact) => |totals| &mut totals.contact,
-            Some(Verdict::Decided(Decision::Permit)) => |totals| &mut totals.permit,
-            Some(Verdict::Decided(Decision::Indeterminate)) => |totals| &mut totals.indeterminate,
-            Some(Verdict::Decided(Decision::Forbid)) => |totals| &mut totals.forbid,
         }
+    }
+
+    /// Judges a record whose far end is in no zone; `None` where it waits for what round-trip times show.
+    fn judge_outside(&mut self, view: &View<'_>) -> Option<fn(&mut Totals) -> &mut Count> {
+        let Some(horizon) = &self.grounds.horizon else { return Some(total(self.judge(view))) };
+        let case = self.case(view);
+        self.watch(view, &case);
+        let measured = view.sent.to_rtt;
+        let held = if case.location.standing() == Standing::Anycast {
+            // The next flow may reach another site: each is evidence for itself alone.
+            self.cases.of_flow(view.far.0, measured, horizon.step(measured), case)
+        } else {
+            self.cases.of_address(view.far.0, measured, case, octets(view.record))
+        };
+        held.records.add(octets(view.record));
+        view.add_to(&mut held.exchange);
+        if case.epoch.is_some() {
+            for (way, moved, uniflow) in
+                [(Way::Sent, case.sent, &view.sent), (Way::Received, case.received, &view.received)]
+            {
+                if moved != Moved::Nothing {
+                    held.add(way, view.exemplar(uniflow.sent));
+                }
+            }
+        }
+        None
     }
 
     /// Judges both directions of a record from one end, and counts them. `None` without a policy.
     fn judge(&mut self, view: &View<'_>) -> Option<Verdict> {
-        let stated = view.far_zone.and_then(|zone| self.grounds.policy.as_ref()?.zone_country(zone));
+        let case = self.case(view);
+        self.watch(view, &case);
+        let findings = &mut self.findings;
+        let (verdict, row) = self.rulings.decide(&case, case.location, |way, key| {
+            let exemplar = view.exemplar(match way {
+                Way::Sent => view.sent.sent,
+                Way::Received => view.received.sent,
+            });
+            match findings.get_mut(&key) {
+                Some(tally) => tally.add(exemplar),
+                None => {
+                    findings.insert(key, Tally::of(exemplar));
+                }
+            }
+        });
+        view.add_to(self.inventory.entry(row).or_insert_with(Exchange::nothing));
+        verdict
+    }
+
+    /// Shows a record to the policy's tripwires, with the place that the claims give.
+    fn watch(&mut self, view: &View<'_>, case: &Case) {
+        let tripwires = self.grounds.policy.as_ref().map_or(&[][..], |policy| policy.tripwires());
+        if tripwires.is_empty() {
+            return;
+        }
+        let seen = Sighting {
+            record: view.record,
+            zone: case.zone,
+            near: view.near.0,
+            far: view.far.0,
+            party: case.party,
+            operator: case.operator,
+            location: case.location,
+            sent: &view.sent,
+            received: &view.received,
+            opened_by_zone: case.opened_by == Opener::Local,
+            far_in_zone: case.to_zone.is_some(),
+        };
+        self.wires.observe(tripwires, &seen, |counted| view.exemplar(counted));
+    }
+
+    /// Everything that the decision on a record depends on.
+    fn case(&self, view: &View<'_>) -> Case {
+        let policy = self.grounds.policy.as_ref();
+        let stated = view.far_zone.and_then(|zone| policy?.zone_country(zone));
         let place = match stated {
             Some(places) => Place { location: Location::stated(places), operator: None },
             None => self.grounds.gazetteer.locate(view.far.0),
         };
-        let policy = self.grounds.policy.as_ref();
-        let party =
-            policy.and_then(|policy| policy.party_of(view.far.0, place.operator, view.name.map(|name| &*name.text)));
-        let mut key = InventoryKey {
+        let name = view.name.map(|name| &*name.text);
+        let epoch = policy.and_then(|policy| policy.epoch(view.record.start));
+        Case {
             zone: view.zone,
-            places: place.location.possible(),
-            standing: place.location.standing(),
+            location: place.location,
             operator: place.operator,
-            party,
+            party: policy.and_then(|policy| policy.party_of(view.far.0, place.operator, name)),
             to_zone: view.far_zone,
-            decision: None,
-        };
-        if let Some(policy) = policy.filter(|policy| !policy.tripwires().is_empty()) {
-            let seen = Sighting {
-                record: view.record,
-                zone: view.zone,
-                near: view.near.0,
-                far: view.far.0,
-                party,
-                operator: place.operator,
-                location: place.location,
-                sent: &view.sent,
-                received: &view.received,
-                opened_by_zone: view.opened_by == Opener::Local,
-                far_in_zone: view.far_zone.is_some(),
-            };
-            self.wires.observe(policy.tripwires(), &seen, |counted| view.exemplar(counted));
+            epoch,
+            service: policy
+                .filter(|_| epoch.is_some())
+                .map_or(0, |policy| policy.service_class(view.record.protocol, view.responder_ports())),
+            opened_by: view.opened_by,
+            sent: moved(&view.sent),
+            received: moved(&view.received),
         }
-        let verdict = policy.map(|policy| self.decide(policy, view, &place, &key));
-        if let Some(Verdict::Decided(decision)) = verdict {
-            key.decision = Some(decision);
-        }
-        let exchange = self.inventory.entry(key).or_insert_with(Exchange::nothing);
-        exchange.flows += 1;
-        exchange.sent.add(view.sent.sent);
-        exchange.received.add(view.received.sent);
-        exchange.first = exchange.first.min(view.record.start);
-        exchange.last = exchange.last.max(view.record.end);
-        exchange.far.insert(view.far.0);
-        verdict
     }
+}
 
-    fn decide(&mut self, policy: &Policy, view: &View<'_>, place: &Place, key: &InventoryKey) -> Verdict {
-        let Some(epoch) = policy.epoch(view.record.start) else { return Verdict::NotInForce };
-        let service = policy.service_class(view.record.protocol, view.responder_ports());
-        let control = key.party.and_then(|party| policy.controlled_from(party));
-        let mut worst = Verdict::Contact;
-        for (uniflow, outward) in [(&view.sent, true), (&view.received, false)] {
-            if uniflow.is_empty() {
-                continue;
-            }
-            let moved = uniflow.moved();
-            let selector = Selector {
-                zone: view.zone,
-                epoch,
-                outward,
-                moved,
-                opened_by: view.opened_by,
-                party: key.party,
-                service,
-            };
-            let borders = self.borders.entry(selector).or_insert_with(|| policy.borders(&selector));
-            let Some(borders) = borders else { continue };
-            let judgement = borders.decide(&place.location, control);
-            worst = worst.max(Verdict::Decided(judgement.decision));
-            for (axis, reason, decision) in judgement.reasons {
-                let finding = FindingKey {
-                    decision,
-                    reason,
-                    axis,
-                    zone: view.zone,
-                    contact: match (outward, moved) {
-                        (true, true) => Contact::Sent,
-                        (false, true) => Contact::Received,
-                        (true, false) => Contact::SentNothing,
-                        (false, false) => Contact::ReceivedNothing,
-                    },
-                    opened_by: view.opened_by,
-                    places: key.places,
-                    standing: key.standing,
-                    operator: key.operator,
-                    party: key.party,
-                    to_zone: key.to_zone,
-                };
-                let exemplar = view.exemplar(uniflow.sent);
-                match self.findings.get_mut(&finding) {
-                    Some(tally) => tally.add(exemplar),
-                    None => {
-                        self.findings.insert(finding, Tally::of(exemplar));
-                    }
-                }
-            }
-        }
-        worst
+fn moved(uniflow: &Uniflow<'_>) -> Moved {
+    match (uniflow.is_empty(), uniflow.moved()) {
+        (true, _) => Moved::Nothing,
+        (false, false) => Moved::Contact,
+        (false, true) => Moved::Payload,
     }
+}
+
+fn octets(record: &FlowRecord) -> u64 {
+    record.forward.octets.saturating_add(record.reverse.octets)
 }
 
 impl<'r> View<'r> {
@@ -256,6 +247,15 @@ impl<'r> View<'r> {
         }
     }
 
+    fn add_to(&self, exchange: &mut Exchange) {
+        exchange.flows += 1;
+        exchange.sent.add(self.sent.sent);
+        exchange.received.add(self.received.sent);
+        exchange.first = exchange.first.min(self.record.start);
+        exchange.last = exchange.last.max(self.record.end);
+        exchange.far.insert(self.far.0);
+    }
+
     fn exemplar(&self, sent: Counters) -> Exemplar {
         Exemplar {
             start: self.record.start,
@@ -266,6 +266,7 @@ impl<'r> View<'r> {
             sent,
             end: self.record.end,
             name: self.name.cloned(),
+            round_trip: self.sent.to_rtt,
         }
     }
 }

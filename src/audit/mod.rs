@@ -3,21 +3,28 @@
 //! [`Grounds`] are what everything rests on: the policy, the location table, and which addresses are ours. They never
 //! change during an audit. An [`Auditor`] observes flow records; what it keeps is an [`Audit`], which has no order: audits
 //! on the same grounds merge to the same audit, however the input was split. [`Audit::report`] makes it readable.
+//!
+//! What cannot be decided before all was seen waits in [`Cases`], and [`Audit::settled`] decides it by the same evaluator.
 
+mod cases;
+mod derivation;
 mod judge;
+mod ruling;
+mod settle;
 mod summary;
 mod trip;
 mod tripwire;
 
 use std::collections::BTreeMap;
 
+pub use cases::{Cases, MAX_ADDRESSES, Proxy};
 pub use judge::Auditor;
 pub use tripwire::MAX_CELLS;
 use tripwire::Wires;
 
 use ipnet::IpNet;
 
-use crate::locate::Gazetteer;
+use crate::locate::{Gazetteer, Horizon, horizon};
 use crate::model::{Addr, Assumption, Coverage, Exchange, FindingKey, FlowRecord, InventoryKey, Tally, Totals, ZoneId};
 use crate::policy::Policy;
 
@@ -29,6 +36,8 @@ pub struct Grounds {
     pub gazetteer: Gazetteer,
     /// Which addresses are ours.
     pub local: Local,
+    /// What round-trip times can refute; `None` where it is not known from where they were measured.
+    pub horizon: Option<Horizon>,
 }
 
 /// Which addresses are ours.
@@ -81,6 +90,10 @@ impl Grounds {
             policy: self.policy.as_ref().map(|policy| policy.digest().to_owned()),
             gazetteer: self.gazetteer.digest().to_owned(),
             local: self.local.assumption(),
+            horizon: self
+                .horizon
+                .as_ref()
+                .map(|horizon| format!("{} {} {}", horizon.vantage(), horizon.medium().name(), horizon::digest())),
         }
     }
 
@@ -115,11 +128,13 @@ pub struct Basis {
     pub gazetteer: String,
     /// Which addresses were taken to be ours.
     pub local: Assumption,
+    /// The vantage, the medium and the digest of the country shapes.
+    pub horizon: Option<String>,
 }
 
 /// Two audits rest on different grounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the audits rest on different policies, location data or local networks")]
+#[error("the audits rest on different policies, location data, local networks or vantages")]
 pub struct BasisError;
 
 /// What was observed, folded. A commutative monoid: any split of the records, in any order, merges to the same audit.
@@ -137,6 +152,9 @@ pub struct Audit {
     pub coverage: Coverage,
     /// What the tripwires of the policy have kept.
     wires: Wires,
+    /// What waits until all was seen ([`Audit::settled`]): with a horizon, every record whose far end is in no zone, which is
+    /// then in none of the other fields.
+    pub cases: Cases,
 }
 
 impl Audit {
@@ -149,6 +167,7 @@ impl Audit {
             totals: Totals::default(),
             coverage: Coverage::default(),
             wires: Wires::default(),
+            cases: Cases::default(),
         }
     }
 
@@ -171,6 +190,7 @@ impl Audit {
         self.totals.merge(other.totals);
         self.coverage.merge(other.coverage);
         self.wires.merge(other.wires);
+        self.cases.merge(other.cases);
         Ok(())
     }
 }

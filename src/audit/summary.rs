@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::{Audit, Grounds, Local, trip};
+use super::settle::Reach;
+use super::{Audit, Cases, Grounds, Local, derivation, trip};
 use crate::model::{
     Addr, AddressSketch, Asn, Axis, Caveat, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Exemplar, Finding,
     FindingKey, InputId, InventoryRow, Outcome, PartyId, Reason, Report, Severity, Standing, Tally, Timestamp, Tool,
@@ -17,12 +18,18 @@ impl Audit {
     /// The report on this audit. `grounds` are those that it was made on; `stamp` is when the report is written, where it
     /// should say so.
     pub fn report(&self, grounds: &Grounds, stamp: Option<Timestamp>) -> Report {
+        self.settled(grounds).report_by(&self.cases, grounds, stamp)
+    }
+
+    /// The report on a settled audit, with the round-trip times that it was settled by.
+    pub fn report_by(&self, evidence: &Cases, grounds: &Grounds, stamp: Option<Timestamp>) -> Report {
         let inputs: Vec<_> = self.coverage.inputs.values().cloned().collect();
         let first = inputs.iter().filter_map(|input| input.first).min();
         let last = inputs.iter().filter_map(|input| input.last).max();
         let period = first.zip(last).map(|(first, last)| (first.date(), last.date()));
+        let reach = Reach::by(evidence, grounds);
         let mut findings: Vec<Finding> =
-            self.findings.iter().map(|(key, tally)| self.finding(grounds, key, tally)).collect();
+            self.findings.iter().map(|(key, tally)| self.finding(evidence, reach, grounds, key, tally)).collect();
         findings.sort_by(|a, b| {
             let rank = |finding: &Finding| (finding.decision, finding.severity, finding.sent.octets);
             rank(b).cmp(&rank(a)).then_with(|| a.id.cmp(&b.id))
@@ -46,6 +53,9 @@ impl Audit {
         inventory.sort_by_key(|row| Reverse(row.sent.octets.saturating_add(row.received.octets)));
         let tripwires = self.tripwires(grounds);
         let outcome = if trip::fails(&tripwires) { Outcome::Forbidden } else { self.outcome() };
+        let horizon = evidence.summary(grounds);
+        let mut limits = self.limits(grounds);
+        limits.extend(horizon.iter().flat_map(derivation::limits));
         Report {
             schema: Report::SCHEMA.to_owned(),
             version: Report::VERSION,
@@ -62,7 +72,8 @@ impl Audit {
             location_sources: grounds.gazetteer.sources().to_vec(),
             gazetteer: grounds.gazetteer.digest().to_owned(),
             local: grounds.local.assumption(),
-            limits: self.limits(grounds),
+            limits,
+            horizon,
             inputs,
         }
     }
@@ -80,7 +91,14 @@ impl Audit {
         }
     }
 
-    fn finding(&self, grounds: &Grounds, key: &FindingKey, tally: &Tally) -> Finding {
+    fn finding(
+        &self,
+        evidence: &Cases,
+        reach: Reach<'_>,
+        grounds: &Grounds,
+        key: &FindingKey,
+        tally: &Tally,
+    ) -> Finding {
         let rule = match key.reason {
             Reason::Rule(id) => grounds.policy.as_ref().map(|policy| policy.rule(id)),
             Reason::Default => None,
@@ -115,6 +133,7 @@ impl Audit {
             last: tally.last,
             near_addresses: AddressSketch::count(&tally.near),
             far_addresses: AddressSketch::count(&tally.far),
+            horizon: evidence.proofs(reach, grounds, key, tally),
             examples,
         }
     }
@@ -157,8 +176,7 @@ impl Audit {
                     .to_owned(),
             );
         }
-        let uncertain = |standing| self.inventory.keys().any(|key| key.standing == standing);
-        if uncertain(Standing::Unknown) || uncertain(Standing::Anycast) {
+        if self.inventory.keys().any(|key| derivation::anywhere(&key.places, key.standing)) {
             limits.push("For some far ends no source says where they are, or they answer from many places: they could be anywhere.".to_owned());
         }
         let met = |caveat| self.coverage.inputs.values().any(|input| input.caveats.contains_key(&caveat));

@@ -41,6 +41,8 @@ pub enum Command {
     Watch(super::watch::WatchArgs),
     /// Say where addresses are, by which claims, and which source the answer rests on
     Locate(super::locate::LocateArgs),
+    /// Derive a finding of a report: claims, horizon, rule, decision
+    Explain(super::explain::ExplainArgs),
     /// List and verify location data
     #[command(subcommand)]
     Db(super::db::DbCommand),
@@ -151,6 +153,9 @@ pub struct AuditArgs {
     /// What to judge by.
     #[command(flatten)]
     pub grounds: GroundsArgs,
+    /// From where round-trip times were measured.
+    #[command(flatten)]
+    pub vantage: super::vantage::VantageArgs,
     /// What to write.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -15,7 +15,7 @@ use crate::run::batch::{self, Advance, Input, Place};
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     let stamp = plan::stamp(&args.output)?;
     // Both are tried before either stops the run, so that all mistakes are told at once.
-    let grounds = plan::grounds(&args.grounds, &[]);
+    let grounds = plan::grounds(&args.grounds, Some(&args.vantage), &[]);
     let inputs = plan::inputs(&args.input);
     let (grounds, (inputs, unreadable)) = (grounds?, inputs?);
     let options = plan::options(&args.input);

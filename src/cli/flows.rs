@@ -107,7 +107,7 @@ impl<'a> Row<'a> {
 }
 
 pub(super) fn run(args: &FlowsArgs) -> Result<Exit, Stop> {
-    let grounds = plan::grounds(&args.grounds, &[]);
+    let grounds = plan::grounds(&args.grounds, None, &[]);
     let inputs = plan::inputs(&args.input);
     let (grounds, (inputs, unreadable)) = (grounds?, inputs?);
     let options = plan::options(&args.input);

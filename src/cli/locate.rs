@@ -9,12 +9,14 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::args::GroundsArgs;
+use super::vantage::VantageArgs;
 use super::{Exit, Stop, plan, tell};
 use crate::audit::Grounds;
-use crate::locate::rests_on;
+use crate::locate::horizon::{LEAST_US, MIN_SAMPLES};
+use crate::locate::{Horizon, rests_on};
 use crate::model::{
-    Addr, Asn, Authority, Claim, CountrySet, Decision, Location, Opener, Protocol, Reason, Scope, Standing, Timestamp,
-    ZoneId,
+    Addr, Asn, Authority, Claim, CountrySet, Decision, Location, Opener, Protocol, Reason, RoundTrip, Scope, Standing,
+    Timestamp, ZoneId,
 };
 use crate::policy::{Policy, Selector};
 use crate::report::visible;
@@ -40,6 +42,12 @@ pub struct LocateArgs {
     /// The zone that sends [default: the only one]
     #[arg(long, value_name = "NAME", requires = "policy")]
     zone: Option<String>,
+    /// From where round-trip times were measured.
+    #[command(flatten)]
+    vantage: VantageArgs,
+    /// The least round-trip time to the addresses, in milliseconds: also say what it refutes
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    rtt: Option<RoundTrip>,
     /// The day on which overrides and the policy are read [default: today]
     #[arg(long, value_name = "DATE")]
     on: Option<Date>,
@@ -54,8 +62,11 @@ struct Row<'a> {
     claims: Vec<Claimed<'a>>,
     asn: Option<Asn>,
     org: Option<&'a str>,
-    /// The sources without which the places would be others.
+    /// The sources without which the places that are claimed would be others.
     rests_on: Vec<Rest<'a>>,
+    /// What a round-trip time does to the claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    horizon: Option<Reached>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<Decided<'a>>,
 }
@@ -79,6 +90,20 @@ struct Rest<'a> {
 }
 
 #[derive(Serialize)]
+struct Reached {
+    vantage: String,
+    medium: &'static str,
+    rtt_us: u32,
+    km: u32,
+    /// Every country that near.
+    reach: CountrySet,
+    claimed: CountrySet,
+    claimed_standing: Standing,
+    /// What of the claims is out of reach; empty where nothing was claimed.
+    refuted: CountrySet,
+}
+
+#[derive(Serialize)]
 struct Decided<'a> {
     zone: &'a str,
     decision: Decision,
@@ -99,7 +124,12 @@ pub(super) fn run(args: &LocateArgs) -> Result<Exit, Stop> {
         local: Vec::new(),
         db: args.db.clone(),
     };
-    let grounds = plan::grounds_on(&named, &[], today)?;
+    let grounds = plan::grounds_on(&named, Some(&args.vantage), &[], today)?;
+    if args.rtt.is_some() && grounds.horizon.is_none() {
+        return Err(Stop::Failed(
+            "`--rtt` says something only with the place where it was measured: name it with --vantage".to_owned(),
+        ));
+    }
     let sender = match &grounds.policy {
         Some(policy) => Some((policy, zone(policy, args.zone.as_deref())?)),
         None => None,
@@ -112,7 +142,7 @@ pub(super) fn run(args: &LocateArgs) -> Result<Exit, Stop> {
             exit = Exit::Failed;
             return Ok(());
         };
-        let row = row(&grounds, ip.into(), sender, today);
+        let row = row(&grounds, ip.into(), args.rtt, sender, today);
         if args.json {
             serde_json::to_writer(&mut out, &row)?;
             out.write_all(b"\n")
@@ -168,9 +198,17 @@ fn zone(policy: &Policy, name: Option<&str>) -> Result<ZoneId, Stop> {
     })
 }
 
-fn row<'a>(grounds: &'a Grounds, addr: Addr, sender: Option<(&'a Policy, ZoneId)>, today: Date) -> Row<'a> {
+fn row<'a>(
+    grounds: &'a Grounds,
+    addr: Addr,
+    rtt: Option<RoundTrip>,
+    sender: Option<(&'a Policy, ZoneId)>,
+    today: Date,
+) -> Row<'a> {
     let gazetteer = &grounds.gazetteer;
     let place = gazetteer.locate(addr);
+    let horizon = rtt.zip(grounds.horizon.as_ref()).map(|(rtt, horizon)| reached(horizon, rtt, place.location));
+    let location = horizon.as_ref().map_or(place.location, |reached| place.location.within_reach(reached.reach));
     let claims = gazetteer.claims(addr);
     let name = |source| gazetteer.source(source).map_or("", |source| source.name.as_str());
     let rest = |(source, left): (_, Location)| Rest {
@@ -188,14 +226,41 @@ fn row<'a>(grounds: &'a Grounds, addr: Addr, sender: Option<(&'a Policy, ZoneId)
     };
     Row {
         addr,
-        places: place.location.possible(),
-        standing: place.location.standing(),
+        places: location.possible(),
+        standing: location.standing(),
         claims: claims.iter().map(claimed).collect(),
         asn: place.operator,
         org: place.operator.and_then(|asn| gazetteer.organisation(asn)),
         rests_on: rests_on(&claims).into_iter().map(rest).collect(),
-        decision: sender.and_then(|(policy, zone)| decide(policy, zone, addr, place.location, place.operator, today)),
+        horizon,
+        decision: sender.and_then(|(policy, zone)| decide(policy, zone, addr, location, place.operator, today)),
     }
+}
+
+/// What a round-trip time does to a location.
+fn reached(horizon: &Horizon, rtt: RoundTrip, claimed: Location) -> Reached {
+    let reach = horizon.reach(rtt);
+    let rtt_us = rtt.least_us().unwrap_or_default();
+    let said = if claimed.possible().is_anywhere() { CountrySet::NOWHERE } else { claimed.possible() };
+    Reached {
+        vantage: horizon.vantage().to_string(),
+        medium: horizon.medium().name(),
+        rtt_us,
+        km: horizon.km(rtt_us),
+        reach,
+        claimed: claimed.possible(),
+        claimed_standing: claimed.standing(),
+        refuted: said.difference(reach),
+    }
+}
+
+/// A round-trip time in milliseconds. Who types it vouches that it is the least of enough samples.
+fn milliseconds(text: &str) -> Result<RoundTrip, String> {
+    let least = f64::from(LEAST_US) / 1000.0;
+    let most = f64::from(RoundTrip::MAX_US) / 1000.0;
+    let time = text.parse::<f64>().ok().filter(|time| (least..=most).contains(time));
+    let rtt = time.and_then(|time| RoundTrip::new((time * 1000.0).ceil() as u32, MIN_SAMPLES));
+    rtt.ok_or_else(|| format!("not a round-trip time in milliseconds, from {least} to {most:.0}"))
 }
 
 /// What a policy decides of payload that a zone sends to an address in a conversation that it opened, over no service in
@@ -268,6 +333,9 @@ fn print(out: &mut impl Write, row: &Row<'_>) -> io::Result<()> {
             }
         }
     }
+    if let Some(reached) = &row.horizon {
+        print_reached(out, row, reached)?;
+    }
     if let Some(decided) = &row.decision {
         let by =
             if decided.rules.is_empty() { "by default".to_owned() } else { format!("by {}", decided.rules.join(", ")) };
@@ -276,11 +344,26 @@ fn print(out: &mut impl Write, row: &Row<'_>) -> io::Result<()> {
     Ok(())
 }
 
+fn print_reached(out: &mut impl Write, row: &Row<'_>, reached: &Reached) -> io::Result<()> {
+    let Reached { vantage, medium, km, .. } = reached;
+    let ms = f64::from(reached.rtt_us) / 1000.0;
+    writeln!(out, "  horizon: {ms} ms from {vantage}, so at most {km} km away through {medium}")?;
+    let near = if reached.reach.is_anywhere() { "every country".to_owned() } else { reached.reach.to_string() };
+    writeln!(out, "  in reach: {near}")?;
+    if reached.refuted.is_empty() {
+        let claimed = meaning(reached.claimed, reached.claimed_standing);
+        return writeln!(out, "  refutes nothing of what is claimed: {claimed}");
+    }
+    let all = if row.standing == Standing::Refuted { "every claim" } else { "of the claims" };
+    writeln!(out, "  refutes {all}: {}", reached.refuted)
+}
+
 /// A set of places and their standing for people.
 fn meaning(places: CountrySet, standing: Standing) -> String {
     match (standing, places.only()) {
-        (Standing::Anycast, _) => "anywhere: announced from many sites".to_owned(),
-        (Standing::Unknown, _) => "anywhere: no source places it".to_owned(),
+        (Standing::Anycast, _) if places.is_anywhere() => "anywhere: announced from many sites".to_owned(),
+        (Standing::Unknown, _) if places.is_anywhere() => "anywhere: no source places it".to_owned(),
+        (Standing::Unknown, None) => format!("{places}: no source places it"),
         (_, Some(country)) => format!("{} ({}), {}", country.code(), country.name(), word(&standing)),
         _ => format!("{places}, {}", word(&standing)),
     }

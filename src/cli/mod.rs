@@ -6,10 +6,12 @@
 pub mod args;
 mod audit;
 pub mod db;
+pub mod explain;
 mod flows;
 pub mod locate;
 mod plan;
 pub mod policy;
+pub mod vantage;
 #[cfg(feature = "live")]
 pub mod watch;
 
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "live")]
         Command::Watch(args) => watch::run(&args),
         Command::Locate(args) => locate::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Db(command) => db::run(&command),
         Command::Policy(command) => return policy::run(&command, jiff::Zoned::now().date()),
     };

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{Accept, GroundsArgs, InputArgs, MeterArgs, OutputArgs};
+use super::vantage::VantageArgs;
 use super::{Exit, Stop, tell};
 use ipnet::IpNet;
 use jiff::civil::Date;
@@ -22,17 +23,26 @@ use crate::source::Options;
 
 /// The grounds that the arguments name. Everything that is wrong with them is told before this fails.
 ///
-/// `host` are the addresses of this host, which are ours in a live capture.
-pub(super) fn grounds(args: &GroundsArgs, host: &[IpNet]) -> Result<Grounds, Stop> {
-    grounds_on(args, host, today())
+/// `host` are the addresses of this host, which are ours in a live capture. A horizon is drawn for those who judge by
+/// round-trip times.
+pub(super) fn grounds(args: &GroundsArgs, vantage: Option<&VantageArgs>, host: &[IpNet]) -> Result<Grounds, Stop> {
+    grounds_on(args, vantage, host, today())
 }
 
 /// [`grounds`] on a day, which decides whether overrides of locations have expired.
-pub(super) fn grounds_on(args: &GroundsArgs, host: &[IpNet], today: Date) -> Result<Grounds, Stop> {
+pub(super) fn grounds_on(
+    args: &GroundsArgs,
+    vantage: Option<&VantageArgs>,
+    host: &[IpNet],
+    today: Date,
+) -> Result<Grounds, Stop> {
     let policy = policy(args, host);
     let gazetteer = gazetteer(&args.db, today).map_err(|reason| tell(&reason));
     match (policy, gazetteer) {
-        (Ok((policy, local)), Ok(gazetteer)) => Ok(Grounds { policy, gazetteer, local }),
+        (Ok((policy, local)), Ok(gazetteer)) => {
+            let horizon = vantage.and_then(|vantage| vantage.horizon(policy.as_ref()));
+            Ok(Grounds { policy, gazetteer, local, horizon })
+        }
         _ => Err(Stop::Told(Exit::Failed)),
     }
 }
@@ -40,7 +50,7 @@ pub(super) fn grounds_on(args: &GroundsArgs, host: &[IpNet], today: Date) -> Res
 /// The policy, and which addresses are ours. What is wrong is told here.
 fn policy(args: &GroundsArgs, host: &[IpNet]) -> Result<(Option<Policy>, Local), ()> {
     let local = if args.local.is_empty() { Local::private(host) } else { Local::Stated(args.local.clone()) };
-    let (policy, diagnostics, origin, text, local) = if let Some(path) = &args.policy {
+    let (policy, mut diagnostics, origin, text, local) = if let Some(path) = &args.policy {
         let origin = path.display().to_string();
         let text = super::policy::read(path).map_err(|reason| tell(&reason))?;
         let mut parsed = Policy::parse(&origin, &text, Library::embedded());
@@ -60,6 +70,8 @@ fn policy(args: &GroundsArgs, host: &[IpNet]) -> Result<(Option<Policy>, Local),
         let made = Policy::from_flags(&args.allow, &args.deny, &networks, Library::embedded());
         (made.policy, made.diagnostics, "the command line".to_owned(), made.command, local)
     };
+    let misplaced = policy.as_ref().and_then(|policy| policy.misplaced_vantage(locate::horizon::distance));
+    diagnostics.extend(misplaced);
     // Notes are for whoever writes the policy; what an audit cannot go without is told here.
     let told: Vec<Diagnostic> =
         diagnostics.into_iter().filter(|diagnostic| policy.is_none() || diagnostic.level == Level::Warning).collect();
@@ -161,13 +173,21 @@ fn write_to<S>(stream: S, format: Format, report: &Report) -> Result<(), Stop>
 where
     S: Write + IsTerminal + anstream::stream::RawStream + std::os::fd::AsFd,
 {
-    let width =
-        terminal_size::terminal_size_of(&stream).map_or(Style::default().width, |(width, _)| usize::from(width.0));
-    let style = Style { colour: colour(&stream), width };
+    let style = style(&stream);
     let mut out = BufWriter::new(stream);
     report::write(report, format, style, &mut out)?;
     out.flush()?;
     Ok(())
+}
+
+/// How a text looks on a stream.
+pub(super) fn style<S>(stream: &S) -> Style
+where
+    S: IsTerminal + anstream::stream::RawStream + std::os::fd::AsFd,
+{
+    let width =
+        terminal_size::terminal_size_of(stream).map_or(Style::default().width, |(width, _)| usize::from(width.0));
+    Style { colour: colour(stream), width }
 }
 
 /// A file to write to.

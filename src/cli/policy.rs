@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 use crate::diag::{Colour, Diagnostic, Level, gravest, render_text, to_json};
+use crate::locate::horizon;
 use crate::policy::{Library, Policy, library_listing};
 
 /// The policy that `policy init` writes.
@@ -169,6 +170,7 @@ fn check(args: &CheckArgs, today: Date, colour: Colour, out: &mut impl io::Write
         let mut said = parsed.diagnostics;
         if let Some(policy) = &parsed.policy {
             said.extend(policy.overdue(today));
+            said.extend(policy.misplaced_vantage(horizon::distance));
             said = Diagnostic::in_order(said);
         }
         let worst_allowed = if args.deny_warnings { Level::Note } else { Level::Warning };

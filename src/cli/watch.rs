@@ -12,10 +12,11 @@ use std::time::Duration;
 use clap::ArgAction;
 
 use super::args::{GroundsArgs, MeterArgs, OutputArgs};
+use super::vantage::VantageArgs;
 use super::{Exit, Stop, plan, tell};
 use crate::audit::{Audit, Auditor, Grounds};
 use crate::meter::{Early, MeterConfig};
-use crate::model::{Batch, Coverage, FindingKey, InputCoverage};
+use crate::model::{Batch, Coverage, Finding, FindingKey, InputCoverage};
 use crate::run::live::{self, KIND, Watch};
 
 /// Judge what goes over interfaces.
@@ -36,6 +37,9 @@ pub struct WatchArgs {
     /// What to judge by.
     #[command(flatten)]
     pub grounds: GroundsArgs,
+    /// From where round-trip times are measured.
+    #[command(flatten)]
+    pub vantage: VantageArgs,
     /// What to write.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -43,7 +47,7 @@ pub struct WatchArgs {
 
 pub(super) fn run(args: &WatchArgs) -> Result<Exit, Stop> {
     let stamp = plan::stamp(&args.output)?;
-    let grounds = plan::grounds(&args.grounds, &live::host_networks())?;
+    let grounds = plan::grounds(&args.grounds, Some(&args.vantage), &live::host_networks())?;
     let config = MeterConfig { early: Early::FirstPayload, ..plan::meter(&args.meter) };
     let failed = |error: live::LiveError| Stop::Failed(error.to_string());
     let watch = Watch::open(&args.interfaces, args.filter.as_deref(), config).map_err(failed)?;
@@ -80,6 +84,19 @@ pub(super) fn run(args: &WatchArgs) -> Result<Exit, Stop> {
     Ok(plan::exit(report.outcome, judge.whole.coverage.is_complete(), &args.output.accept))
 }
 
+/// What an early line says where a vantage is known.
+const STILL_OPEN: &str =
+    "a later round-trip time can still refute where the far end is; the report at the end has the last word";
+
+/// A finding as it is told early.
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    finding: &'a Finding,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<&'static str>,
+}
+
 /// Judges batch after batch, and tells of each finding once, at its beginning.
 struct Judge<'a, W> {
     grounds: &'a Grounds,
@@ -103,19 +120,22 @@ impl<'a, W: Write> Judge<'a, W> {
             auditor.observe(record, record.name.and_then(|id| batch.name(id)));
         }
         let audit = auditor.finish();
-        let mut fresh = Audit::of_nothing(audit.basis.clone());
-        for (key, tally) in &audit.findings {
-            if self.told.insert(*key) {
-                fresh.findings.insert(*key, tally.clone());
+        self.add(audit.clone());
+        // By all round-trip times so far; later ones can settle it otherwise.
+        let settled = audit.settled_by(&self.whole.cases, self.grounds);
+        let mut fresh = Audit::of_nothing(audit.basis);
+        for (key, tally) in settled.findings {
+            if self.told.insert(key) {
+                fresh.findings.insert(key, tally);
             }
         }
-        self.add(audit);
         if fresh.findings.is_empty() {
             return Ok(());
         }
         fresh.coverage = self.inputs.clone();
-        for finding in fresh.report(self.grounds, None).findings {
-            serde_json::to_writer(&mut self.out, &finding)?;
+        let open = self.grounds.horizon.is_some().then_some(STILL_OPEN);
+        for finding in fresh.report_by(&self.whole.cases, self.grounds, None).findings {
+            serde_json::to_writer(&mut self.out, &Line { finding: &finding, open })?;
             self.out.write_all(b"\n")?;
         }
         self.out.flush()

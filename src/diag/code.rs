@@ -132,6 +132,8 @@ codes! {
     BeyondCodes => "beyond-codes",
     /// Facts of the library that should have been read again by now.
     LibraryStale => "library-stale",
+    /// A vantage whose coordinates do not lie in the country that is named beside them.
+    VantageAbroad => "vantage-abroad",
     /// There is more to say than is said.
     More => "more",
 }

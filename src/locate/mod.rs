@@ -13,6 +13,8 @@
 //! | delegations of the registries | `delegated` | registry: where a network is registered, never where it is |
 //! | the operator's own overrides | `overrides` | operator |
 //!
+//! A [`Horizon`] then cuts down where an address can be to what light can reach from a vantage.
+//!
 //! Within a source the most specific network speaks; between sources [`Location::weigh`] decides.
 
 mod anycast;
@@ -23,6 +25,7 @@ pub mod embedded;
 mod feeds;
 mod gazetteer;
 mod geofeed;
+pub mod horizon;
 mod layer;
 mod listing;
 mod mmdb;
@@ -36,7 +39,9 @@ mod transition;
 use std::path::PathBuf;
 
 pub use discover::{USUAL_FOLDERS, discover};
+pub use feeds::{RegionError, region_country};
 pub use gazetteer::{Gazetteer, MAX_SOURCES};
+pub use horizon::{Horizon, Medium};
 pub use runs::{Disorder, Key, Runs};
 pub use survey::{Survey, rests_on, survey};
 

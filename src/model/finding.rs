@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::addr::Addr;
 use super::country::CountrySet;
-use super::flow::{Counters, Name, Protocol, Provenance};
+use super::flow::{Counters, Name, Protocol, Provenance, RoundTrip};
 use super::location::Standing;
 use super::party::Asn;
 use super::time::Timestamp;
@@ -233,6 +233,8 @@ pub struct Exemplar {
     pub end: Timestamp,
     /// The name that the far end was asked for by.
     pub name: Option<Name>,
+    /// The round-trip time to the far end.
+    pub round_trip: RoundTrip,
 }
 
 impl PartialOrd for Name {
@@ -303,8 +305,10 @@ impl AddressSketch {
         addrs
     }
 
+    /// The hash by which some of many addresses are kept, the same everywhere.
+    ///
     /// The finaliser of `SplitMix64` (Steele et al. 2014) over both halves: fixed for ever, since counts are in reports.
-    fn hash(addr: Addr) -> u64 {
+    pub fn hash(addr: Addr) -> u64 {
         let mix = |mut z: u64| {
             z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

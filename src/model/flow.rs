@@ -240,7 +240,7 @@ impl SamplingInterval {
 ///
 /// Packed, since every record holds two: microseconds in 24 bits and samples in 8. Both stop at their greatest value: a
 /// least time of [`RoundTrip::MAX_US`] stands for that and more, [`RoundTrip::MAX_SAMPLES`] samples for that many and more.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RoundTrip(u32);
 
 impl RoundTrip {

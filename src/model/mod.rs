@@ -15,6 +15,7 @@ mod report;
 mod time;
 mod tripwire;
 mod tunnel;
+mod vantage;
 
 pub use addr::{Addr, Scope};
 pub use country::{Country, CountryError, CountrySet};
@@ -30,9 +31,10 @@ pub use flow::{
 pub use location::{Authority, Claim, Location, RegionId, SourceId, Standing};
 pub use party::Asn;
 pub use report::{
-    Assumption, Endpoint, Evidence, ExampleFlow, Finding, InventoryRow, LocationSource, Outcome, PartySummary,
-    PolicySummary, Report, RuleSummary, SetSummary, Tool, Volume, ZoneSummary,
+    Assumption, Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InventoryRow, LocationSource, Outcome,
+    PartySummary, PolicySummary, Proof, ProxyMark, Report, RuleSummary, SetSummary, Tool, Volume, ZoneSummary,
 };
 pub use time::Timestamp;
 pub use tripwire::{Tripped, TripwireResult};
 pub use tunnel::Tunnel;
+pub use vantage::{Point, Vantage, VantageError};

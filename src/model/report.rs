@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::addr::Addr;
 use super::country::CountrySet;
-use super::coverage::InputCoverage;
+use super::coverage::{Count, InputCoverage};
 use super::finding::{Axis, Contact, Decision, Opener, Severity, Totals};
 use super::flow::{Counters, NameSource};
 use super::location::{Authority, Standing};
@@ -52,6 +52,9 @@ pub struct Report {
     pub gazetteer: String,
     /// Which addresses were taken to be ours.
     pub local: Assumption,
+    /// What round-trip times showed; `None` where it was not known from where they were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<HorizonSummary>,
     /// What each input held and what of it could not be used, in the order of the inputs.
     pub inputs: Vec<InputCoverage>,
     /// What the report cannot show, a sentence each.
@@ -220,6 +223,9 @@ pub struct Finding {
     pub far_addresses: (u64, bool),
     /// What the location of the far ends rests on, for the addresses of the examples.
     pub evidence: Vec<Evidence>,
+    /// What round-trip times did to what is claimed, for the addresses of the examples.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub horizon: Vec<Proof>,
     /// The earliest flows.
     pub examples: Vec<ExampleFlow>,
 }
@@ -314,6 +320,77 @@ pub struct InventoryRow {
     /// How many far addresses, and whether that is exact.
     #[serde(with = "estimate")]
     pub far_addresses: (u64, bool),
+}
+
+/// What round-trip times showed, from which vantage, and by which rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HorizonSummary {
+    /// Where they were measured: `50.11,8.68` in degrees north and east, or the code of a country.
+    pub vantage: String,
+    /// What the signal is taken to go through: `fibre` or `vacuum`.
+    pub medium: String,
+    /// How far away something is at most that answers within a millisecond, in kilometres.
+    pub km_per_ms: u32,
+    /// What is taken off every distance for the generalisation of the countries' shapes, in kilometres.
+    pub margin_km: u32,
+    /// Below this time, in microseconds, an answer is no evidence.
+    pub least_us: u32,
+    /// Fewer samples are no evidence.
+    pub min_samples: u8,
+    /// SHA-256 of the countries' shapes.
+    pub shapes: String,
+    /// How many far addresses have a round-trip time that is evidence.
+    pub measured: u64,
+    /// For how many of them it says more than the claims do.
+    pub changed: u64,
+    /// For how many of them it refutes every claim.
+    pub refuted: u64,
+    /// Flow records that were judged without their round-trip times because there were too many far addresses.
+    pub without_room: Count,
+    /// The mark of a local proxy; where it is there, no round-trip time was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyMark>,
+    /// The proofs, refuted claims first, then by address; `changed` says how many addresses have some.
+    pub proofs: Vec<Proof>,
+}
+
+/// Many far networks share one tiny least round-trip time: something near the observation point answers for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProxyMark {
+    /// How many networks (/24 and /48) share it.
+    pub networks: u64,
+    /// Of how many that were measured.
+    pub of: u64,
+    /// The least of their times in microseconds.
+    pub least_us: u32,
+}
+
+/// What a round-trip time does to what is claimed of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Proof {
+    /// The address that answered.
+    pub address: Addr,
+    /// The least round-trip time in microseconds.
+    pub rtt_us: u32,
+    /// Of how many samples; 255 stands for that many and more.
+    pub samples: u8,
+    /// How far away it is at most, in kilometres.
+    pub km: u32,
+    /// Where the claims say that it can be.
+    pub claimed: CountrySet,
+    /// What the claims say of each other.
+    pub claimed_standing: Standing,
+    /// Where it can be, then.
+    pub left: CountrySet,
+    /// What that makes of the claims.
+    pub standing: Standing,
+    /// Of an address that is announced from many sites, the flows of which each alone shows it; the time and the samples
+    /// are the greatest and the fewest among them. `None` where it is the least time over all flows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<u64>,
 }
 
 /// A database or feed that locations rest on.

@@ -129,8 +129,8 @@ pub(super) struct Document {
 #[derive(Debug)]
 pub(super) struct VantageText {
     pub(super) country: Option<Spanned<String>>,
-    pub(super) latitude: Option<f64>,
-    pub(super) longitude: Option<f64>,
+    /// Degrees north and east.
+    pub(super) point: Option<Spanned<(f64, f64)>>,
 }
 
 #[derive(Debug)]
@@ -334,19 +334,33 @@ fn read_header(mut fields: Fields<'_, '_>, document: &mut Document, sink: &mut S
     document.in_force = period("in-force", &mut fields, sink);
     document.law = read_law(&mut fields, sink);
     document.vantage = fields.take("vantage").and_then(|value| {
+        let span = value.span();
         let mut fields = Fields::of("`vantage`", value, sink)?;
         let mut within = |key, limit: f64, sink: &mut Sink| {
             let number = fields.number(key, sink)?;
             if number.get_ref().abs() <= limit {
-                return Some(*number.get_ref());
+                return Some(number);
             }
-            sink.error(Code::BadValue, format!("`{key}` is out of range"), number.span(), "expected degrees");
+            let message = format!("`{key}` is out of range");
+            let expected = format!("expected degrees, from -{limit} to {limit}");
+            sink.error(Code::BadValue, message, number.span(), &expected);
             None
         };
+        let named = |key: &str| value.get_ref().as_table().is_some_and(|table| table.contains_key(key));
+        let whole = named("lat") == named("lon") && (named("lat") || named("country"));
         let (latitude, longitude) = (within("lat", 90.0, sink), within("lon", 180.0, sink));
         let country = fields.text("country", sink);
         fields.finish(sink);
-        Some(VantageText { country, latitude, longitude })
+        if !whole {
+            let message = "`vantage` needs `lat` and `lon`, or a `country`";
+            sink.error(Code::MissingKey, message, span, "does not say where the observation point stands");
+            return None;
+        }
+        let point = latitude.zip(longitude).map(|(latitude, longitude)| {
+            let span = latitude.span().start.min(longitude.span().start)..latitude.span().end.max(longitude.span().end);
+            Spanned::new(span, (latitude.into_inner(), longitude.into_inner()))
+        });
+        Some(VantageText { country, point })
     });
     fields.not_yet("max-age");
     fields.finish(sink);

@@ -17,9 +17,9 @@ use super::service::{MAX_RANGES, MAX_SERVICES, PortRange, ServiceTable, ports};
 use super::syntax::{self, Sink};
 use super::tripwire::{self, MAX_TRIPWIRES, TripwireText};
 use super::zone::{PartySelection, Rule};
-use super::{Parsed, Party, Policy, Vantage, Zone, test};
+use super::{Parsed, Party, Policy, StatedVantage, Zone, test};
 use crate::diag::{Code, Diagnostic, did_you_mean, quoted};
-use crate::model::{Axis, CountrySet, PartyId, RuleSummary, Timestamp, ZoneId};
+use crate::model::{Axis, CountrySet, PartyId, Point, RuleSummary, Timestamp, ZoneId};
 
 /// The most zones, parties, rules, sets and tests of a policy, each.
 pub(super) const MAX_NAMED: usize = 4096;
@@ -165,10 +165,12 @@ fn lower(origin: &str, text: &str, document: &Document, library: &Library, lints
         .iter()
         .filter_map(|written| tripwire::lower(written, document.law, &names, &mut sets, &mut uses, sink))
         .collect();
-    let vantage = document.vantage.as_ref().map(|vantage| Vantage {
-        country: vantage.country.as_ref().and_then(|code| country(code, sink)),
-        latitude: vantage.latitude,
-        longitude: vantage.longitude,
+    let vantage = document.vantage.as_ref().map(|vantage| StatedVantage {
+        country: vantage.country.as_ref().and_then(|code| Some((country(code, sink)?, code.span()))),
+        point: vantage.point.as_ref().and_then(|point| {
+            let (latitude, longitude) = *point.get_ref();
+            Some((Point::new(latitude, longitude)?, point.span()))
+        }),
     });
     let plain = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.get_ref().clone()).unwrap_or_default();
     let mut policy = Policy {

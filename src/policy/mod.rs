@@ -29,7 +29,8 @@
 //! 13. The most specific network decides an address's zone; the most specific match decides a far end's party
 //!     (a network before a name, a name before an autonomous system).
 //!
-//! `document`, `owner`, `holds` and `vantage` are kept and shown, and nothing is judged by them yet. What the format has
+//! `vantage` is for the horizon, which cuts down where a far end can be before a rule is asked. `document`, `owner` and
+//! `holds` are kept and shown, and nothing is judged by them yet. What the format has
 //! and this version does not judge (`limit`, `[[waiver]]`, `region`, `max-age`) is an error, never left
 //! out in silence.
 
@@ -66,10 +67,10 @@ pub use zone::Borders;
 use register::{Register, RegisterError};
 use tripwire::Watch;
 
-use crate::diag::{Diagnostic, gravest};
+use crate::diag::{Code, Diagnostic, gravest};
 use crate::model::{
-    Addr, Asn, Axis, CountrySet, Decision, Opener, PartyId, PartySummary, PolicySummary, Protocol, Reason, RuleId,
-    RuleSummary, SetSummary, Timestamp, ZoneId, ZoneSummary,
+    Addr, Asn, Axis, Country, CountrySet, Decision, Opener, PartyId, PartySummary, Point, PolicySummary, Protocol,
+    Reason, RuleId, RuleSummary, SetSummary, Timestamp, Vantage, ZoneId, ZoneSummary,
 };
 
 /// A policy that is valid by construction.
@@ -84,7 +85,7 @@ pub struct Policy {
     default: Effect,
     in_force: Period,
     law: Option<Date>,
-    vantage: Option<Vantage>,
+    vantage: Option<StatedVantage>,
     zones: Vec<Zone>,
     zone_table: networks::NetworkTable<ZoneId>,
     parties: Vec<Party>,
@@ -102,12 +103,11 @@ pub struct Policy {
     tripwires: Vec<Tripwire>,
 }
 
-/// Where the observation point stands. Kept and shown; nothing is judged by it yet.
+/// Where the observation point stands, as far as the policy says, and where it says so.
 #[derive(Clone, Debug, PartialEq)]
-struct Vantage {
-    country: Option<crate::model::Country>,
-    latitude: Option<f64>,
-    longitude: Option<f64>,
+struct StatedVantage {
+    country: Option<(Country, Range<usize>)>,
+    point: Option<(Point, Range<usize>)>,
 }
 
 /// A zone, resolved.
@@ -201,6 +201,29 @@ impl Policy {
     /// again by then. The places are in the text that was parsed.
     pub fn overdue(&self, today: Date) -> Vec<Diagnostic> {
         lint::overdue(self, today)
+    }
+
+    /// Where the observation point stands, where the policy says so: its coordinates, else its country.
+    pub fn vantage(&self) -> Option<Vantage> {
+        let StatedVantage { country, point } = self.vantage.as_ref()?;
+        let point = point.as_ref().map(|(point, _)| Vantage::Point(*point));
+        point.or_else(|| country.as_ref().map(|(country, _)| Vantage::Country(*country)))
+    }
+
+    /// What is to be said where the coordinates of the vantage are not in the country that stands beside them. `distance` is
+    /// how far a point is from a country, in kilometres.
+    pub fn misplaced_vantage(&self, distance: impl Fn(Point, Country) -> u32) -> Option<Diagnostic> {
+        let StatedVantage { country: Some((country, named)), point: Some((point, at)) } = self.vantage.as_ref()? else {
+            return None;
+        };
+        let km = Some(distance(*point, *country)).filter(|km| *km > 0)?;
+        let message = format!("the vantage is not in {}: {point} is {km} km away or more", country.name());
+        let said = Diagnostic::warning(Code::VantageAbroad, message)
+            .at(at.clone(), "these coordinates, in degrees north and east,")
+            .with(named.clone(), "and this country do not agree");
+        Some(said.help(
+            "are latitude and longitude in the right order, and with the right signs? until then no round-trip time is used",
+        ))
     }
 
     /// The zone of an address: the most specific network wins.

@@ -8,7 +8,7 @@ use super::document::{Effect, Initiator, Movement, Period};
 use super::library::{Library, LibrarySet, Member};
 use super::places::Conditional;
 use super::{Policy, zone::Rule};
-use crate::model::{Axis, Country, CountrySet, RuleSummary};
+use crate::model::{Axis, CountrySet, RuleSummary};
 
 /// The widest line of a listing.
 const WIDTH: usize = 100;
@@ -37,11 +37,8 @@ impl Policy {
         field("in force", &period(&self.in_force));
         let law = self.law.map_or("as on the day of each flow".to_owned(), |law| format!("as on {law}"));
         field("law", &law);
-        if let Some(vantage) = &self.vantage {
-            let country = vantage.country.map_or("", Country::code);
-            let number = |number: Option<f64>| number.map_or(String::new(), |number| format!(" {number}"));
-            let place = format!("{country}{}{}", number(vantage.latitude), number(vantage.longitude));
-            field("vantage", &format!("{} (not judged yet)", place.trim()));
+        if let Some(vantage) = self.vantage() {
+            field("vantage", &vantage.to_string());
         }
         field("shown for", &day.to_string());
         for zone in &self.zones {

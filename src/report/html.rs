@@ -16,7 +16,7 @@ use summary::{Bar, PlaceBar, Tile, bar_width};
 
 use super::view::{self, Group, Landing, Sums, Weight};
 use super::visible::visible;
-use super::{text, words};
+use super::{horizon, text, words};
 use crate::model::{
     Decision, InputCoverage, LocationSource, Outcome, PolicySummary, Report, Severity, Tripped, TripwireResult,
 };
@@ -31,6 +31,8 @@ const MAX_INPUTS: usize = 200;
 const MAX_NAMES: usize = 8;
 /// The most claims and flows on a card.
 const MAX_EVIDENCE: usize = 12;
+/// The most proofs by round-trip time beside those on cards.
+const MAX_PROOFS: usize = 100;
 /// The most limits in the summary; all of them stand at the end.
 const MAX_LIMITS: usize = 3;
 
@@ -71,6 +73,9 @@ struct Page<'r> {
     rows: Vec<Row>,
     rows_more: String,
     sums: [String; 3],
+    horizon: Vec<String>,
+    proofs: Vec<String>,
+    proofs_more: String,
     inputs: Vec<Input<'r>>,
     inputs_more: String,
     complete: bool,
@@ -126,6 +131,7 @@ struct Card {
     facts: Vec<(&'static str, String)>,
     directions: Vec<Direction>,
     evidence: Vec<String>,
+    horizon: Vec<String>,
     look: Vec<String>,
     policy_says: Vec<String>,
     from_policy: Vec<String>,
@@ -220,6 +226,7 @@ impl<'r> Page<'r> {
             Outcome::Clean => (Tone::Quiet, "Inventory"),
         };
         let policy = report.policy.as_ref();
+        let proofs = report.horizon.as_ref().map(|horizon| horizon.proofs.as_slice()).unwrap_or_default();
         Self {
             report,
             title: policy.map_or("Where the traffic landed", |policy| &policy.title),
@@ -239,6 +246,9 @@ impl<'r> Page<'r> {
             rows: rows(&landings),
             rows_more: more(landings.len(), MAX_ROWS, "row", "rows"),
             sums: [words::octets(sums.sent), words::octets(sums.received), words::number(sums.flows)],
+            horizon: report.horizon.as_ref().map(horizon::summary).unwrap_or_default(),
+            proofs: proofs.iter().take(MAX_PROOFS).map(|proof| horizon::proof(report, proof)).collect(),
+            proofs_more: more(proofs.len(), MAX_PROOFS, "proof", "proofs"),
             inputs: report.inputs.iter().take(MAX_INPUTS).map(input).collect(),
             inputs_more: more(report.inputs.len(), MAX_INPUTS, "input", "inputs"),
             complete: report.inputs.iter().all(InputCoverage::is_complete),
@@ -366,6 +376,7 @@ fn card(report: &Report, group: &Group<'_>, letter: char, number: usize) -> Card
         facts: facts.into_iter().filter(|(_, text)| !text.is_empty()).collect(),
         directions: group.findings.iter().map(|finding| direction(finding)).collect(),
         evidence: group.evidence(report, MAX_EVIDENCE),
+        horizon: group.horizon(report, MAX_EVIDENCE),
         look: group.examples(MAX_EVIDENCE).into_iter().map(|flow| text::where_to_look(report, flow)).collect(),
         policy_says,
         from_policy,

@@ -26,6 +26,8 @@
 //! cannot be steered by it: control characters, invisible characters and characters that reorder text are shown as
 //! `\u{202e}`, and the page escapes all markup.
 
+pub mod explain;
+mod horizon;
 mod html;
 mod json;
 mod layout;

@@ -5,8 +5,8 @@ use std::io;
 use super::layout::{Column, Ink, Kind, LINE, Painter};
 use super::view::{self, Group, Landing, Sums, Weight};
 use super::visible::visible;
-use super::{Style, words};
-use crate::model::{Contact, Decision, ExampleFlow, InputCoverage, Outcome, Report, Severity};
+use super::{Style, horizon, words};
+use crate::model::{Contact, Decision, ExampleFlow, InputCoverage, Outcome, Report, Severity, Standing};
 
 /// The most groups of findings of one decision that are shown.
 const MAX_GROUPS: usize = 10;
@@ -16,6 +16,8 @@ const MAX_LANDINGS: usize = 20;
 const MAX_INPUTS: usize = 10;
 /// The most things that tripped one tripwire, and the most of its remarks.
 const MAX_TRIPPED: usize = 8;
+/// The most proofs by round-trip time beside those of findings.
+const MAX_PROOFS: usize = 10;
 /// The most addresses, names, claims and flows of a group.
 const MAX_SHOWN: usize = 3;
 /// From this width on, the inventory has a column for the organisation.
@@ -38,6 +40,7 @@ pub(super) fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> i
     findings(&mut painter, report, Decision::Indeterminate)?;
     tripwires(&mut painter, report)?;
     inventory(&mut painter, report)?;
+    proofs(&mut painter, report)?;
     coverage(&mut painter, report)?;
     grounds(&mut painter, report)?;
     if !report.limits.is_empty() {
@@ -129,6 +132,9 @@ fn finding(painter: &mut Painter<'_>, report: &Report, group: &Group<'_>, number
     painter.fact(indent, "basis", &lead.basis.join("; "))?;
     for (place, claim) in group.evidence(report, MAX_SHOWN).iter().enumerate() {
         painter.fact(indent, if place == 0 { "evidence" } else { "" }, claim)?;
+    }
+    for (place, proof) in group.horizon(report, MAX_SHOWN).iter().enumerate() {
+        painter.fact(indent, if place == 0 { "horizon" } else { "" }, proof)?;
     }
     for (place, flow) in group.examples(MAX_SHOWN).into_iter().enumerate() {
         painter.fact(indent, if place == 0 { "look at" } else { "" }, &where_to_look(report, flow))?;
@@ -262,6 +268,25 @@ fn inventory(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
         })
         .collect();
     painter.paragraph(0, Ink::Plain, &format!("All flows: {}.", ends.join(", ")))
+}
+
+/// What round-trip times showed.
+fn proofs(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
+    let Some(summary) = &report.horizon else { return Ok(()) };
+    painter.heading("Horizon", "what round-trip times refute and prove")?;
+    for line in horizon::summary(summary) {
+        painter.paragraph(0, Ink::Plain, &line)?;
+    }
+    for proof in summary.proofs.iter().take(MAX_PROOFS) {
+        let ink = if proof.standing == Standing::Refuted { Ink::Strong } else { Ink::Plain };
+        painter.item(0, "-", ink, &horizon::proof(report, proof))?;
+    }
+    let more = summary.proofs.len().saturating_sub(MAX_PROOFS) as u64;
+    if more > 0 {
+        let text = format!("and {}, see --format json", words::several(more, "more proof", "more proofs"));
+        painter.paragraph(0, Ink::Strong, &text)?;
+    }
+    Ok(())
 }
 
 fn landed(landing: &Landing<'_>, row: impl Fn([String; 2], [String; 4], &str) -> Vec<String>) -> (Ink, Vec<String>) {

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::words;
+use super::{horizon, words};
 use crate::model::{
     Addr, Asn, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, InputCoverage,
     InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Severity, Skip, Standing, Timestamp,
@@ -111,6 +111,23 @@ impl<'r> Group<'r> {
         texts
     }
 
+    /// What round-trip times did to what is claimed, a sentence each.
+    pub(super) fn horizon(&self, report: &Report, most: usize) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
+        for proof in self.findings.iter().flat_map(|finding| &finding.horizon) {
+            let text = horizon::proof(report, proof);
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        if texts.len() > most {
+            let more = texts.len() - most;
+            texts.truncate(most);
+            texts.push(format!("and {more} more proofs"));
+        }
+        texts
+    }
+
     /// The rule, where one decided.
     pub(super) fn rule(&self, report: &'r Report) -> Option<&'r RuleSummary> {
         let id = self.lead.rule.as_ref()?;
@@ -143,7 +160,7 @@ fn addresses(shown: &BTreeSet<Addr>, counts: impl Iterator<Item = (u64, bool)>, 
 }
 
 /// One claim as a sentence: who says what of which address, and of what date that is.
-fn says(report: &Report, evidence: &Evidence) -> String {
+pub(super) fn says(report: &Report, evidence: &Evidence) -> String {
     let dated = report
         .location_sources
         .iter()
@@ -356,6 +373,8 @@ pub(super) struct Sums {
     pub(super) unknown_flows: u64,
     /// Their octets, both ways.
     pub(super) unknown_octets: u64,
+    /// Flow records with a far end whose place a round-trip time alone tells.
+    pub(super) timed_flows: u64,
 }
 
 impl Sums {
@@ -369,6 +388,8 @@ impl Sums {
             if landing.to.places.is_anywhere() {
                 sums.unknown_flows = sums.unknown_flows.saturating_add(landing.flows);
                 sums.unknown_octets = sums.unknown_octets.saturating_add(landing.octets());
+            } else if matches!(landing.to.standing, Standing::Unknown | Standing::Anycast | Standing::Refuted) {
+                sums.timed_flows = sums.timed_flows.saturating_add(landing.flows);
             }
         }
         sums
@@ -378,7 +399,8 @@ impl Sums {
     pub(super) fn unknown(&self) -> String {
         let octets = self.sent.saturating_add(self.received);
         if self.unknown_flows == 0 {
-            return "Every far end has a place that a source states.".to_owned();
+            let or = if self.timed_flows > 0 { " or a round-trip time proves" } else { "" };
+            return format!("Every far end has a place that a source states{or}.");
         }
         format!(
             "Of the flows {}, and of the octets {}, had a far end whose place no source tells.",

@@ -121,7 +121,8 @@ pub(super) fn places(set: &CountrySet, standing: Standing) -> String {
         (Standing::Anycast, false) => format!("{} (anycast, cut down by round-trip time)", countries(set)),
         (Standing::Disputed, false) => format!("{} (sources differ)", countries(set)),
         (Standing::Refuted, false) => format!("{} (claims refuted by round-trip time)", countries(set)),
-        (Standing::Agreed | Standing::Unknown, false) => countries(set),
+        (Standing::Unknown, false) => format!("{} (by round-trip time alone)", countries(set)),
+        (Standing::Agreed, false) => countries(set),
     }
 }
 
@@ -208,6 +209,17 @@ pub(super) const fn authority(authority: Authority) -> &'static str {
         Authority::Indicative => "geolocation database: indicative",
         Authority::Provider => "the provider's own statement",
         Authority::Operator => "stated by the policy",
+    }
+}
+
+/// How the claims became one answer, in a sentence.
+pub(super) const fn weighed(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Agreed => "The claims of the highest authority agree.",
+        Standing::Disputed => "The claims of the highest authority differ: all that they say is possible.",
+        Standing::Refuted => "Every claim was refuted by the round-trip time: what is in reach is what is left.",
+        Standing::Anycast => "The address is announced from many sites: no place follows from it.",
+        Standing::Unknown => "No claim says where it is: by the claims it could be anywhere.",
     }
 }
 

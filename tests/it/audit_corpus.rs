@@ -27,7 +27,7 @@ static GROUNDS: LazyLock<Grounds> = LazyLock::new(|| {
     let private = Local::private(&[]);
     let networks: Vec<String> = private.networks().iter().map(ToString::to_string).collect();
     let flags = Policy::from_flags(&["@eu.gdpr-area".to_owned()], &[], &networks, Library::embedded());
-    Grounds { policy: flags.policy, gazetteer: Gazetteer::embedded().unwrap(), local: private }
+    Grounds { policy: flags.policy, gazetteer: Gazetteer::embedded().unwrap(), local: private, horizon: None }
 });
 
 #[test]

@@ -6,10 +6,10 @@
 use std::sync::LazyLock;
 
 use landfall::audit::{Audit, Auditor, Grounds, Local};
-use landfall::locate::Gazetteer;
+use landfall::locate::{Gazetteer, Horizon, Medium};
 use landfall::model::{
     Addr, Authority, BiflowDirection, Caveat, Counters, Country, CountrySet, Decision, FlowFlags, FlowRecord,
-    InputCoverage, InputId, Location, Name, NameSource, Protocol, Provenance, Skip, Standing, Timestamp,
+    InputCoverage, InputId, Location, Name, NameSource, Protocol, Provenance, RoundTrip, Skip, Standing, Timestamp,
 };
 use landfall::policy::{Library, Policy};
 use proptest::prelude::*;
@@ -82,11 +82,20 @@ fn grounds(policy: Option<&str>, local: Local) -> Grounds {
         policy: parsed.and_then(|parsed| parsed.policy),
         gazetteer: Gazetteer::embedded().expect("the embedded table is whole"),
         local,
+        horizon: None,
     }
 }
 
 static JUDGED: LazyLock<Grounds> = LazyLock::new(|| grounds(Some(POLICY), Local::Zones));
 static INVENTORY: LazyLock<Grounds> = LazyLock::new(|| grounds(None, Local::private(&[])));
+pub(crate) static FRANKFURT: LazyLock<Grounds> = LazyLock::new(|| at_frankfurt(Some(POLICY), Local::Zones));
+static FRANKFURT_INVENTORY: LazyLock<Grounds> = LazyLock::new(|| at_frankfurt(None, Local::private(&[])));
+
+/// The same grounds with a vantage, so that round-trip times count.
+fn at_frankfurt(policy: Option<&str>, local: Local) -> Grounds {
+    let vantage = "50.11,8.68".parse().expect("a vantage");
+    Grounds { horizon: Some(Horizon::new(vantage, Medium::Fibre)), ..grounds(policy, local) }
+}
 
 fn addr(text: &str) -> Addr {
     Addr::from(text.parse::<std::net::IpAddr>().expect("an address"))
@@ -124,12 +133,21 @@ fn counters() -> impl Strategy<Value = Counters> {
     ]
 }
 
-type Observed = (FlowRecord, Option<Name>);
+pub(crate) type Observed = (FlowRecord, Option<Name>);
 
-fn observed() -> impl Strategy<Value = Observed> {
+/// Round-trip times that are no evidence, that are, and that reach everywhere.
+fn round_trip() -> impl Strategy<Value = RoundTrip> {
+    let times = prop::sample::select(vec![30u32, 60, 300, 900, 2_500, 4_000, 40_000, 60_000, 250_000]);
+    prop::option::weighted(0.7, (times, 1u8..5))
+        .prop_map(|measured| measured.and_then(|(us, samples)| RoundTrip::new(us, samples)).unwrap_or_default())
+}
+
+pub(crate) fn observed() -> impl Strategy<Value = Observed> {
     let names = prop::option::weighted(0.3, prop::sample::select(vec!["www.search.example", "cdn.example", "a"]));
     let flow = (any_addr(), any_addr(), counters(), counters(), 0u64..6, 1u64..40, names);
     let rest = (
+        round_trip(),
+        round_trip(),
         0u8..3,
         0u8..16,
         prop::sample::select(vec![6u8, 17, 1, 47]),
@@ -138,7 +156,10 @@ fn observed() -> impl Strategy<Value = Observed> {
         -400i64..400,
     );
     (flow, rest).prop_map(
-        |((src, dst, forward, reverse, start, position, name), (direction, flags, protocol, dport, input, days))| {
+        |(
+            (src, dst, forward, reverse, start, position, name),
+            (src_rtt, dst_rtt, direction, flags, protocol, dport, input, days),
+        )| {
             let day = 86_400 * Timestamp::SECOND;
             let around = Timestamp::at_midnight(jiff::civil::date(2020, 1, 1)).0;
             let time = Timestamp(around.saturating_add_signed(days * day.cast_signed()) + start * Timestamp::SECOND);
@@ -147,6 +168,7 @@ fn observed() -> impl Strategy<Value = Observed> {
             (record.forward, record.reverse) = (forward, reverse);
             record.end = Timestamp(time.0 + position * 1_000_000);
             (record.sport, record.dport) = (50_001, dport);
+            (record.src_rtt, record.dst_rtt) = (src_rtt, dst_rtt);
             record.direction =
                 [BiflowDirection::Arbitrary, BiflowDirection::Initiator, BiflowDirection::ReverseInitiator]
                     [usize::from(direction)];
@@ -165,7 +187,7 @@ fn coverage_of(input: u32, part: usize) -> InputCoverage {
     coverage
 }
 
-fn audit_of<'a>(grounds: &Grounds, records: impl IntoIterator<Item = &'a Observed>) -> Audit {
+pub(crate) fn audit_of<'a>(grounds: &Grounds, records: impl IntoIterator<Item = &'a Observed>) -> Audit {
     let mut auditor = Auditor::new(grounds);
     for (record, name) in records {
         auditor.observe(record, name.as_ref());
@@ -173,7 +195,7 @@ fn audit_of<'a>(grounds: &Grounds, records: impl IntoIterator<Item = &'a Observe
     auditor.finish()
 }
 
-fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     ProptestConfig {
         cases: 96,
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
@@ -190,9 +212,9 @@ proptest! {
         records in prop::collection::vec(observed(), 0..120),
         order in any::<u64>(),
         parts in 1usize..6,
-        judged in any::<bool>(),
+        which in 0usize..4,
     ) {
-        let grounds: &Grounds = if judged { &JUDGED } else { &INVENTORY };
+        let grounds: &Grounds = [&*JUDGED, &*INVENTORY, &*FRANKFURT, &*FRANKFURT_INVENTORY][which];
         let mut whole = Auditor::new(grounds);
         for (record, name) in &records {
             whole.observe(record, name.as_ref());
@@ -225,8 +247,10 @@ proptest! {
 
     /// Every record is in exactly one total, and nothing that was decided is missing from the inventory.
     #[test]
-    fn every_record_is_counted_once(records in prop::collection::vec(observed(), 0..60)) {
-        let audit = audit_of(&JUDGED, &records);
+    fn every_record_is_counted_once(records in prop::collection::vec(observed(), 0..60), judged in any::<bool>()) {
+        let grounds: &Grounds = if judged { &JUDGED } else { &FRANKFURT };
+        let audit = audit_of(grounds, &records);
+        let audit = audit.settled(grounds);
         let counted: u64 = audit.totals.each().iter().map(|(_, count)| count.count).sum();
         prop_assert_eq!(counted, records.len() as u64);
         let octets: u64 = audit.totals.each().iter().map(|(_, count)| count.octets).sum();

@@ -50,9 +50,7 @@ fn files() -> Vec<(String, PathBuf)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && !path.ends_with("embedded/generate.rs")
-            {
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("generate.rs") {
                 let inside = path.strip_prefix(source_folder()).unwrap().to_path_buf();
                 let mut parts = inside.iter().map(|part| part.to_str().unwrap().to_owned());
                 let module = parts.next().unwrap();

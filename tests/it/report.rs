@@ -4,7 +4,7 @@ mod fixture;
 mod schema;
 
 use landfall::diag::Colour;
-use landfall::model::{Outcome, Report};
+use landfall::model::{Outcome, ProxyMark, Report};
 use landfall::report::{Format, ReadError, SCHEMA_JSON, Style, octets, read_json, write};
 use unicode_width::UnicodeWidthStr;
 
@@ -54,13 +54,15 @@ fn seen(page: &str) -> String {
     joined(&text)
 }
 
-fn all() -> [(&'static str, Report); 5] {
+fn all() -> [(&'static str, Report); 7] {
     [
         ("zoom", fixture::zoom()),
         ("inventory", fixture::inventory_only()),
         ("empty", fixture::empty()),
         ("many", fixture::many(600)),
         ("hostile", fixture::hostile()),
+        ("measured", fixture::measured(None)),
+        ("proxy", fixture::measured(Some(ProxyMark { networks: 12, of: 14, least_us: 300 }))),
     ]
 }
 

@@ -92,23 +92,38 @@ pub fn encode(table: &Numbers) -> Result<Vec<u8>, CodecError> {
     put(&mut raw, table.named.len() as u128);
     put_ascending(&mut raw, &table.named);
     raw.extend_from_slice(table.names.as_bytes());
+    pack(*MAGIC, &raw)
+}
+
+/// A file of one kind: its magic, the length of what it holds, and that, packed.
+pub(in crate::locate) fn pack(magic: [u8; 4], raw: &[u8]) -> Result<Vec<u8>, CodecError> {
     if raw.len() > MAX_RAW {
         return Err(CodecError::Size);
     }
-
-    let mut file = MAGIC.to_vec();
+    let mut file = magic.to_vec();
     file.extend_from_slice(&(raw.len() as u32).to_le_bytes());
     let packed = || {
         let mut encoder = zstd::Encoder::new(file, 22)?;
         encoder.include_checksum(true)?;
         encoder.set_pledged_src_size(Some(raw.len() as u64))?;
-        std::io::Write::write_all(&mut encoder, &raw)?;
+        std::io::Write::write_all(&mut encoder, raw)?;
         encoder.finish()
     };
     packed().map_err(|_: std::io::Error| CodecError::Unpack)
 }
 
-fn put(raw: &mut Vec<u8>, mut number: u128) {
+/// What a packed file of one kind holds.
+pub(in crate::locate) fn unpack(magic: [u8; 4], file: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let body = file.strip_prefix(&magic).ok_or(CodecError::Magic)?;
+    let (length, frame) = body.split_first_chunk::<4>().ok_or(CodecError::Short)?;
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > MAX_RAW {
+        return Err(CodecError::Size);
+    }
+    zstd::bulk::decompress(frame, length).map_err(|_| CodecError::Unpack)
+}
+
+pub(in crate::locate) fn put(raw: &mut Vec<u8>, mut number: u128) {
     while number >= 0x80 {
         raw.push(number as u8 | 0x80);
         number >>= 7;
@@ -141,13 +156,7 @@ fn put_family<K: Key>(raw: &mut Vec<u8>, runs: &Runs<K, u32>, places: &BTreeMap<
 
 /// Unpacks a table. A damaged one is an error, never a panic.
 pub fn decode(file: &[u8]) -> Result<Numbers, CodecError> {
-    let body = file.strip_prefix(MAGIC).ok_or(CodecError::Magic)?;
-    let (length, frame) = body.split_first_chunk::<4>().ok_or(CodecError::Short)?;
-    let length = u32::from_le_bytes(*length) as usize;
-    if length > MAX_RAW {
-        return Err(CodecError::Size);
-    }
-    let raw = zstd::bulk::decompress(frame, length).map_err(|_| CodecError::Unpack)?;
+    let raw = unpack(*MAGIC, file)?;
     let mut reader = Reader { rest: &raw };
 
     let mut dictionary = vec![0];
@@ -164,13 +173,14 @@ pub fn decode(file: &[u8]) -> Result<Numbers, CodecError> {
     Ok(Numbers { v4, v6, named, names })
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+/// Reads numbers and octets of an unpacked file.
+pub(in crate::locate) struct Reader<'a> {
+    pub(in crate::locate) rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
     #[inline]
-    fn number(&mut self) -> Result<u128, CodecError> {
+    pub(in crate::locate) fn number(&mut self) -> Result<u128, CodecError> {
         // Nearly all numbers have up to three octets.
         let (number, rest) = match self.rest {
             [a @ 0..0x80, rest @ ..] => (u32::from(*a), rest),
@@ -198,12 +208,12 @@ impl<'a> Reader<'a> {
     }
 
     /// How many items follow: each takes at least one octet, so that a damaged count cannot reserve memory.
-    fn count(&mut self) -> Result<usize, CodecError> {
+    pub(in crate::locate) fn count(&mut self) -> Result<usize, CodecError> {
         let count = usize::try_from(self.number()?).map_err(|_| CodecError::Range)?;
         if count > self.rest.len() { Err(CodecError::Short) } else { Ok(count) }
     }
 
-    fn octets(&mut self, count: usize) -> Result<&'a [u8], CodecError> {
+    pub(in crate::locate) fn octets(&mut self, count: usize) -> Result<&'a [u8], CodecError> {
         let (octets, rest) = self.rest.split_at_checked(count).ok_or(CodecError::Short)?;
         self.rest = rest;
         Ok(octets)

@@ -10,6 +10,8 @@ mod gcp;
 mod oci;
 mod regions;
 
+pub use regions::{RegionError, region_country};
+
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;

@@ -89,6 +89,33 @@ impl Regions {
     }
 }
 
+/// Why a provider's region has no country.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegionError {
+    /// A provider whose regions are not known.
+    #[error("`{0}` is no provider whose regions are known: aws, azure, gcp or oci")]
+    Provider(String),
+    /// A region that the table does not have.
+    #[error("`{0}` is no region of the provider that is known")]
+    Region(String),
+    /// Many sites, not one.
+    #[error("`{0}` is many sites, not one")]
+    ManySites(String),
+}
+
+/// The country of a provider's region, such as `aws` and `eu-central-1`.
+pub fn region_country(provider: &str, region: &str) -> Result<Country, RegionError> {
+    const PROVIDERS: [&str; 4] = ["aws", "azure", "gcp", "oci"];
+    let known = PROVIDERS.into_iter().find(|known| known.eq_ignore_ascii_case(provider));
+    let provider = known.ok_or_else(|| RegionError::Provider(provider.to_owned()))?;
+    match Regions::of(provider).known(region) {
+        Known::In(country) => Ok(country),
+        Known::Anycast => Err(RegionError::ManySites(region.to_owned())),
+        // A region below one that is known may be abroad.
+        Known::Below(_) | Known::Not => Err(RegionError::Region(region.to_owned())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

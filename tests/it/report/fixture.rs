@@ -3,9 +3,9 @@
 
 use landfall::model::{
     Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Drops,
-    Endpoint, Evidence, ExampleFlow, Finding, InputCoverage, InventoryRow, LocationSource, NameSource, Opener, Outcome,
-    PartySummary, PolicySummary, Report, RuleSummary, SetSummary, Severity, Skip, Standing, Timestamp, Tool, Totals,
-    Tripped, TripwireResult, ZoneSummary,
+    Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InputCoverage, InventoryRow, LocationSource, NameSource,
+    Opener, Outcome, PartySummary, PolicySummary, Proof, ProxyMark, Report, RuleSummary, SetSummary, Severity, Skip,
+    Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, ZoneSummary,
 };
 
 pub(super) fn set(codes: &str) -> CountrySet {
@@ -127,6 +127,7 @@ fn key_finding(id: &str, contact: Contact, carried: Counters) -> Finding {
             authority: Authority::Indicative,
             region: None,
         }],
+        horizon: Vec::new(),
         examples: vec![key_flow(carried)],
     }
 }
@@ -163,6 +164,7 @@ fn undecided() -> Finding {
                 region: None,
             },
         ],
+        horizon: Vec::new(),
         examples: vec![ExampleFlow {
             far: addr("104.16.1.1"),
             name: Some("cdn.example".into()),
@@ -359,6 +361,7 @@ pub(super) fn zoom() -> Report {
         gazetteer: "d".repeat(64),
         local: Assumption::Zones,
         inputs: inputs(),
+        horizon: None,
         limits: vec![
             "A packet shows that octets went to a machine in a place. Whether they were personal data is not on the wire.".into(),
             "Only what passed the observation points is here.".into(),
@@ -379,6 +382,46 @@ pub(super) fn inventory_only() -> Report {
         row.zone = "local".into();
         row.decision = None;
     }
+    report
+}
+
+/// Zoom seen from Frankfurt: one claim refuted, and an edge proven flow by flow; or a proxy that answers for all.
+pub(super) fn measured(proxy: Option<ProxyMark>) -> Report {
+    let mut report = zoom();
+    let proof = |flows| Proof {
+        address: Addr::v4([52, 81, 151, 250]),
+        rtt_us: 4_120,
+        samples: 9,
+        km: 412,
+        claimed: set("CN"),
+        claimed_standing: Standing::Agreed,
+        left: set("AT,BE,CH,DE"),
+        standing: Standing::Refuted,
+        flows,
+    };
+    let edge = Proof {
+        address: Addr::v4([198, 51, 100, 1]),
+        claimed: CountrySet::ANYWHERE,
+        claimed_standing: Standing::Anycast,
+        standing: Standing::Anycast,
+        ..proof(Some(1_200))
+    };
+    report.findings[0].horizon = vec![proof(None)];
+    report.horizon = Some(HorizonSummary {
+        vantage: "50.11,8.68".into(),
+        medium: "fibre".into(),
+        km_per_ms: 100,
+        margin_km: 15,
+        least_us: 50,
+        min_samples: 3,
+        shapes: "5d".repeat(32),
+        measured: 12,
+        changed: 2,
+        refuted: 1,
+        without_room: Count { count: 0, octets: 0 },
+        proxy,
+        proofs: if proxy.is_some() { Vec::new() } else { vec![proof(None), edge] },
+    });
     report
 }
 

@@ -1,0 +1,337 @@
+//! What cannot be decided before all was seen.
+//!
+//! With a vantage, where a far end can be rests on the least round-trip time over *all* its flows, and whether round-trip
+//! times are evidence at all rests on all far ends together (a local proxy answers for every one of them). So a record is
+//! not judged when it is observed: it is added to a *case*, under everything that the decision depends on but for what is
+//! known at the end, and cases are decided when the audit is settled, by the same evaluator.
+//!
+//! # Bounded, and the same in any order
+//!
+//! Cases are kept by far address, and no more than [`MAX_ADDRESSES`] of those: the ones with the smallest hashes (bottom-k).
+//! An address that is not among them has its cases moved to those without an address, which are decided by the claims
+//! alone; the records are counted, and the report says so. Let K be the addresses with the k smallest hashes of all that
+//! were seen, however they were split. An address of K is among the k smallest of every part of the records that has it,
+//! so it never falls out. One that is not in K has k addresses before it once all parts are merged, so it falls out at the
+//! latest then; what of it was counted without an address before stays so, what was held moves there, and nothing depends
+//! on which was which. Everything else is sums, minima and sets.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::ruling::{Case, Way};
+use crate::locate::horizon::{MIN_SAMPLES, Step};
+use crate::model::{Addr, AddressSketch, Count, Exchange, Exemplar, Location, RoundTrip, Tally};
+
+/// The most far addresses whose cases wait for their round-trip times.
+pub const MAX_ADDRESSES: usize = 1 << 16;
+
+/// From how many far networks on a shared least round-trip time is the mark of a proxy.
+const PROXY_NETWORKS: usize = 8;
+/// Below this time it is, in microseconds: a proxy that stands further off than 100 km is not *local*.
+const PROXY_US: u32 = 1_000;
+/// Times that are no further apart than this are one, in microseconds; or than a quarter of the lesser.
+const PROXY_SPREAD_US: u32 = 50;
+
+/// Records that wait for what is known at the end. Empty without a vantage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cases {
+    /// By hash, so that those with the smallest are kept.
+    addresses: BTreeMap<(u64, Addr), Address>,
+    /// Cases whose reach is known, or that are decided by claims alone.
+    loose: BTreeMap<(Option<Step>, Case), Held>,
+    /// Records that lost their round-trip time because there were too many far addresses.
+    crowded_out: Count,
+    max: usize,
+}
+
+/// What is known of a far address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Address {
+    /// Over all flows.
+    pub(super) least: RoundTrip,
+    /// Of an address that is announced from many sites: what each flow alone shows.
+    pub(super) alone: BTreeMap<Location, Alone>,
+    pub(super) cases: BTreeMap<Case, Held>,
+}
+
+/// Flows that are evidence each alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Alone {
+    /// How many.
+    pub(super) flows: u64,
+    /// The greatest of their least times, in microseconds: what holds for all of them.
+    pub(super) slowest_us: u32,
+    /// The fewest samples of one.
+    pub(super) fewest: u8,
+}
+
+/// Records of one case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// How many, with their IP octets.
+    pub(super) records: Count,
+    /// For the inventory.
+    pub(super) exchange: Exchange,
+    /// For findings, by direction.
+    pub(super) sent: Option<Tally>,
+    pub(super) received: Option<Tally>,
+}
+
+/// The mark of a local proxy: many far networks share one tiny least round-trip time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// How many networks (/24 and /48) share it.
+    pub networks: usize,
+    /// Of how many that were measured.
+    pub of: usize,
+    /// The least of the times, in microseconds.
+    pub least_us: u32,
+}
+
+impl Default for Cases {
+    fn default() -> Self {
+        Self { addresses: BTreeMap::new(), loose: BTreeMap::new(), crowded_out: Count::default(), max: MAX_ADDRESSES }
+    }
+}
+
+impl Cases {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.loose.is_empty()
+    }
+
+    /// Records that are decided by claims alone because there were more than [`MAX_ADDRESSES`] far addresses.
+    pub fn crowded_out(&self) -> Count {
+        self.crowded_out
+    }
+
+    /// The records of a far address that wait for all its round-trip times.
+    pub(super) fn of_address(&mut self, far: Addr, measured: RoundTrip, case: Case, octets: u64) -> &mut Held {
+        if let Some(key) = self.admit(far) {
+            let address = self.addresses.entry(key).or_default();
+            address.least.merge(measured);
+            return address.cases.entry(case).or_insert_with(Held::nothing);
+        }
+        self.crowded_out.add(octets);
+        self.loose.entry((None, case)).or_insert_with(Held::nothing)
+    }
+
+    /// The records of flows of which each shows by itself how far away it can have gone.
+    pub(super) fn of_flow(&mut self, far: Addr, measured: RoundTrip, step: Option<Step>, case: Case) -> &mut Held {
+        if let Some(key) = self.admit(far) {
+            let address = self.addresses.entry(key).or_default();
+            address.least.merge(measured);
+            if let (Some(_), Some(slowest_us)) = (step, measured.least_us()) {
+                let alone = Alone { flows: 1, slowest_us, fewest: measured.samples() };
+                address.alone.entry(case.location).and_modify(|known| known.merge(alone)).or_insert(alone);
+            }
+        }
+        self.loose.entry((step, case)).or_insert_with(Held::nothing)
+    }
+
+    /// The key of an address that is kept.
+    fn admit(&mut self, far: Addr) -> Option<(u64, Addr)> {
+        let key = (AddressSketch::hash(far), far);
+        if self.addresses.len() >= self.max && !self.addresses.contains_key(&key) {
+            if self.addresses.last_key_value().is_none_or(|(last, _)| key > *last) {
+                return None;
+            }
+            self.addresses.entry(key).or_default();
+            self.trim();
+        }
+        Some(key)
+    }
+
+    fn trim(&mut self) {
+        while self.addresses.len() > self.max {
+            let Some((_, address)) = self.addresses.pop_last() else { return };
+            for (case, held) in address.cases {
+                self.crowded_out.merge(held.records);
+                merge_into(&mut self.loose, (None, case), held);
+            }
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        for (key, address) in other.addresses {
+            let mine = self.addresses.entry(key).or_default();
+            mine.least.merge(address.least);
+            for (location, alone) in address.alone {
+                mine.alone.entry(location).and_modify(|known| known.merge(alone)).or_insert(alone);
+            }
+            for (case, held) in address.cases {
+                merge_into(&mut mine.cases, case, held);
+            }
+        }
+        self.trim();
+        for (key, held) in other.loose {
+            merge_into(&mut self.loose, key, held);
+        }
+        self.crowded_out.merge(other.crowded_out);
+    }
+
+    /// The far addresses, by hash.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = (Addr, &Address)> {
+        self.addresses.iter().map(|((_, addr), address)| (*addr, address))
+    }
+
+    /// What is known of a far address; `None` where it is not kept.
+    pub(super) fn address(&self, far: Addr) -> Option<&Address> {
+        self.addresses.get(&(AddressSketch::hash(far), far))
+    }
+
+    /// Cases whose reach is known, or that are decided by claims alone.
+    pub(super) fn loose(&self) -> impl Iterator<Item = (Option<Step>, &Case, &Held)> {
+        self.loose.iter().map(|((step, case), held)| (*step, case, held))
+    }
+
+    /// Whether round-trip times bear the mark of a local proxy: at least [`PROXY_NETWORKS`] far networks, and at least half
+    /// of all that were measured, have one least time below [`PROXY_US`]. Then they say nothing of any far end, and no
+    /// horizon is drawn.
+    pub fn proxy(&self) -> Option<Proxy> {
+        let mut networks: BTreeMap<IpAddr, u32> = BTreeMap::new();
+        for (addr, address) in self.addresses() {
+            if let Some(least) = address.least.least_us().filter(|_| address.least.samples() >= MIN_SAMPLES) {
+                networks.entry(network(addr)).and_modify(|known| *known = least.min(*known)).or_insert(least);
+            }
+        }
+        let of = networks.len();
+        let mut times: Vec<u32> = networks.into_values().collect();
+        times.sort_unstable();
+        let shared = |(at, least_us): (usize, &u32)| {
+            let last = least_us + PROXY_SPREAD_US.max(least_us / 4);
+            Proxy { networks: times.partition_point(|time| *time <= last) - at, of, least_us: *least_us }
+        };
+        let tiny = times.iter().enumerate().take_while(|(_, least)| **least < PROXY_US);
+        // Of several with as many networks, the least time: the last of the greatest in this order.
+        let most = tiny.map(shared).max_by_key(|proxy| (proxy.networks, std::cmp::Reverse(proxy.least_us)))?;
+        (most.networks >= PROXY_NETWORKS && most.networks * 2 >= of).then_some(most)
+    }
+}
+
+fn network(addr: Addr) -> IpAddr {
+    match addr.as_v4() {
+        Some(number) => IpAddr::from((number & 0xffff_ff00).to_be_bytes()),
+        None => IpAddr::from((addr.as_u128() >> 80 << 80).to_be_bytes()),
+    }
+}
+
+fn merge_into<K: Ord>(map: &mut BTreeMap<K, Held>, key: K, held: Held) {
+    match map.get_mut(&key) {
+        Some(mine) => mine.merge(held),
+        None => {
+            map.insert(key, held);
+        }
+    }
+}
+
+impl Alone {
+    fn merge(&mut self, other: Self) {
+        self.flows += other.flows;
+        self.slowest_us = self.slowest_us.max(other.slowest_us);
+        self.fewest = self.fewest.min(other.fewest);
+    }
+}
+
+impl Held {
+    fn nothing() -> Self {
+        Self { records: Count::default(), exchange: Exchange::nothing(), sent: None, received: None }
+    }
+
+    /// Adds what went in a direction.
+    pub(super) fn add(&mut self, way: Way, exemplar: Exemplar) {
+        match self.way_mut(way) {
+            Some(tally) => tally.add(exemplar),
+            none => *none = Some(Tally::of(exemplar)),
+        }
+    }
+
+    pub(super) fn way(&self, way: Way) -> Option<&Tally> {
+        match way {
+            Way::Sent => self.sent.as_ref(),
+            Way::Received => self.received.as_ref(),
+        }
+    }
+
+    fn way_mut(&mut self, way: Way) -> &mut Option<Tally> {
+        match way {
+            Way::Sent => &mut self.sent,
+            Way::Received => &mut self.received,
+        }
+    }
+
+    fn merge(&mut self, mut other: Self) {
+        self.records.merge(other.records);
+        self.exchange.merge(&other.exchange);
+        for way in [Way::Sent, Way::Received] {
+            if let Some(theirs) = other.way_mut(way).take() {
+                match self.way_mut(way) {
+                    Some(mine) => mine.merge(theirs),
+                    none => *none = Some(theirs),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::ruling::Moved;
+    use crate::model::{Country, CountrySet, Opener, ZoneId};
+
+    fn case() -> Case {
+        Case {
+            zone: ZoneId(0),
+            location: Location::stated(CountrySet::of(Country::from_code("CN").unwrap())),
+            operator: None,
+            party: None,
+            to_zone: None,
+            epoch: None,
+            service: 0,
+            opened_by: Opener::Local,
+            sent: Moved::Payload,
+            received: Moved::Nothing,
+        }
+    }
+
+    fn addr(number: u32) -> Addr {
+        Addr::v4([198, 51, 100, number as u8])
+    }
+
+    /// The cases of flows to these addresses, `max` of which are kept.
+    fn cases(max: usize, flows: &[u32]) -> Cases {
+        let mut cases = Cases { max, ..Cases::default() };
+        for number in flows {
+            let measured = RoundTrip::new(1_000 + number, 2).unwrap();
+            cases.of_address(addr(*number), measured, case(), 100).records.add(100);
+        }
+        cases
+    }
+
+    /// However they are split and in whatever order: the same addresses are kept, and the rest is counted.
+    #[test]
+    fn those_with_the_smallest_hashes_are_kept() {
+        let flows: Vec<u32> = (0..60).map(|n| n * 17 % 23).collect();
+        let whole = cases(5, &flows);
+        let mut by_hash: Vec<(u64, u32)> = (0..23).map(|n| (AddressSketch::hash(addr(n)), n)).collect();
+        by_hash.sort_unstable();
+        let kept: Vec<u32> = by_hash.iter().take(5).map(|(_, number)| *number).collect();
+        assert_eq!(
+            whole.addresses().map(|(addr, _)| addr).collect::<Vec<_>>(),
+            kept.iter().map(|number| addr(*number)).collect::<Vec<_>>()
+        );
+        let out = flows.iter().filter(|number| !kept.contains(number)).count() as u64;
+        assert_eq!(whole.crowded_out(), Count { count: out, octets: 100 * out });
+        let loose: u64 = whole.loose().map(|(.., held)| held.records.count).sum();
+        assert_eq!(loose, out);
+        for parts in [2, 3, 7] {
+            let mut merged = Cases { max: 5, ..Cases::default() };
+            for part in (0..parts).rev() {
+                let mine: Vec<u32> = flows.iter().rev().skip(part).step_by(parts).copied().collect();
+                merged.merge(cases(5, &mine));
+            }
+            assert_eq!(merged, whole, "{parts} parts");
+        }
+    }
+}

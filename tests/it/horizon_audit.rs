@@ -1,0 +1,401 @@
+//! What round-trip times do to an audit: rules of evidence, hazards, and the whole against brute force.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use landfall::audit::{Audit, Grounds, Local};
+use landfall::locate::horizon::MIN_SAMPLES;
+use landfall::locate::{Gazetteer, Horizon, Medium};
+use landfall::model::{
+    Addr, BiflowDirection, Counters, CountrySet, Decision, FlowRecord, InputId, Location, Opener, Outcome, Protocol,
+    Provenance, Report, RoundTrip, Scope, Standing, Timestamp,
+};
+use landfall::policy::{Library, Policy, Selector};
+use proptest::prelude::*;
+
+use super::laws::{FRANKFURT, Observed, audit_of, config, observed};
+
+const NO_CHINA: &str = r#"
+[policy]
+id = "no-china"
+title = "Not to China"
+version = "1"
+owner = "tests@example.org"
+default = "permit"
+vantage = { country = "DE", lat = 50.11, lon = 8.68 }
+
+[zone.office]
+networks = ["10.0.0.0/8"]
+country = "DE"
+
+[[rule]]
+id = "no-china"
+effect = "forbid"
+from = ["office"]
+to = ["CN"]
+"#;
+
+/// 203.0.113.0/24 and many networks of 100.128.0.0/10 are said to be in China, 198.51.100.0/24 to be announced from many
+/// sites.
+fn gazetteer() -> Gazetteer {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        path
+    };
+    let feed = write("feed.csv", "203.0.113.0/24,CN,,,\n100.128.0.0/10,CN,,,\n192.0.2.0/24,DE,,,\n");
+    let anycast = write("anycast.txt", "198.51.100.0/24\n");
+    Gazetteer::open(&[feed, anycast]).unwrap()
+}
+
+fn grounds(policy: &str, horizon: impl FnOnce(Option<landfall::model::Vantage>) -> Option<Horizon>) -> Grounds {
+    let parsed = Policy::parse("horizon.toml", policy, Library::embedded());
+    assert!(parsed.policy.is_some(), "{:#?}", parsed.diagnostics);
+    let horizon = horizon(parsed.policy.as_ref().and_then(Policy::vantage));
+    Grounds { policy: parsed.policy, gazetteer: gazetteer(), local: Local::Zones, horizon }
+}
+
+fn fibre(vantage: Option<landfall::model::Vantage>) -> Option<Horizon> {
+    vantage.map(|vantage| Horizon::new(vantage, Medium::Fibre))
+}
+
+fn addr(text: &str) -> Addr {
+    Addr::from(text.parse::<IpAddr>().unwrap())
+}
+
+/// A flow that the office opened to `far`, with the round-trip times to both ends.
+fn flow(far: &str, number: u64, near: (u32, u8), there: (u32, u8)) -> Observed {
+    let start: Timestamp = "2026-05-01T12:00:00Z".parse().unwrap();
+    let provenance = Provenance::new(InputId(0), number);
+    let mut record = FlowRecord::new(addr("10.0.0.7"), addr(far), Protocol::TCP, start, provenance);
+    record.direction = BiflowDirection::Initiator;
+    (record.sport, record.dport) = (50_000, 443);
+    record.forward = Counters { octets: 1_200, packets: 8, payload: 800 };
+    record.reverse = Counters { octets: 4_200, packets: 9, payload: 3_800 };
+    let measured = |(us, samples)| RoundTrip::new(us, samples).unwrap_or_default();
+    (record.src_rtt, record.dst_rtt) = (measured(near), measured(there));
+    (record, None)
+}
+
+fn report(grounds: &Grounds, flows: &[Observed]) -> Report {
+    audit_of(grounds, flows).report(grounds, None)
+}
+
+const NOT: (u32, u8) = (0, 0);
+
+#[test]
+fn an_answer_in_four_milliseconds_is_not_from_china() {
+    let grounds = grounds(NO_CHINA, fibre);
+    let flows = [
+        flow("203.0.113.9", 1, NOT, (4_000, 2)),
+        // The least of all flows counts, and their samples together.
+        flow("203.0.113.9", 2, NOT, (9_000, 1)),
+        flow("203.0.113.9", 3, NOT, NOT),
+    ];
+    let told = report(&grounds, &flows);
+    assert_eq!((told.outcome, told.totals.forbid.count, told.totals.permit.count), (Outcome::Clean, 0, 3));
+    assert!(told.findings.is_empty());
+    let summary = told.horizon.unwrap();
+    assert_eq!((summary.measured, summary.changed, summary.refuted), (1, 1, 1));
+    let [proof] = summary.proofs.as_slice() else { panic!("{:?}", summary.proofs) };
+    assert_eq!((proof.rtt_us, proof.samples, proof.km), (4_000, 3, 400));
+    assert_eq!((proof.claimed.to_string().as_str(), proof.standing), ("CN", Standing::Refuted));
+    let left = |code: &str| proof.left.contains(code.parse().unwrap());
+    // 400 km around Frankfurt: Zurich and Amsterdam, not London (640 km; Kent is 527) nor Rome.
+    assert!(left("DE") && left("CH") && left("NL") && !left("GB") && !left("CN"));
+    let row = &told.inventory[0];
+    assert_eq!((row.to.places, row.to.standing, row.decision), (proof.left, Standing::Refuted, Some(Decision::Permit)));
+    assert!(told.limits.iter().any(|limit| limit.contains("invisible")), "{:?}", told.limits);
+}
+
+/// What is no evidence changes nothing: the claim stands.
+#[test]
+fn what_is_no_evidence_refutes_nothing() {
+    let with = grounds(NO_CHINA, fibre);
+    let hazards: [(&str, Vec<Observed>); 6] = [
+        ("the time to our own side", vec![flow("203.0.113.9", 1, (4_000, 200), NOT)]),
+        ("not measured", vec![flow("203.0.113.9", 1, NOT, NOT)]),
+        ("too few samples", vec![flow("203.0.113.9", 1, NOT, (4_000, MIN_SAMPLES - 1))]),
+        ("sooner than light on the same wire", vec![flow("203.0.113.9", 1, NOT, (49, 200))]),
+        (
+            "one that is too soon among others",
+            vec![flow("203.0.113.9", 1, NOT, (20, 1)), flow("203.0.113.9", 2, NOT, (4_000, 9))],
+        ),
+        ("a high time", vec![flow("203.0.113.9", 1, NOT, (180_000, 200))]),
+    ];
+    for (name, flows) in &hazards {
+        let told = report(&with, flows);
+        assert_eq!(told.outcome, Outcome::Forbidden, "{name}");
+        let finding = &told.findings[0];
+        assert_eq!((finding.to.places.to_string().as_str(), finding.to.standing), ("CN", Standing::Agreed), "{name}");
+        assert!(finding.horizon.is_empty() && told.horizon.as_ref().unwrap().changed == 0, "{name}");
+    }
+    // Where the capture was taken is not known: no horizon, and the report is silent about one.
+    let without = grounds(&NO_CHINA.replace("vantage =", "#vantage ="), fibre);
+    let told = report(&without, &[flow("203.0.113.9", 1, NOT, (4_000, 200))]);
+    assert!(told.outcome == Outcome::Forbidden && told.horizon.is_none());
+}
+
+/// Switzerland is 257 km from Frankfurt: refuted at 2.2 ms by fibre, and not by light in empty space.
+#[test]
+fn vacuum_is_the_stricter_proof() {
+    let policy = NO_CHINA.replace(r#"to = ["CN"]"#, r#"to = ["CH"]"#).replace("no-china", "no-swiss");
+    let flows = [flow("192.0.2.1", 1, NOT, (2_200, 9))];
+    let by = |medium| {
+        let mut grounds = grounds(&policy, |vantage| vantage.map(|vantage| Horizon::new(vantage, medium)));
+        let folder = tempfile::tempdir().unwrap();
+        let feed = folder.path().join("feed.csv");
+        std::fs::write(&feed, "192.0.2.0/24,CH,,,\n").unwrap();
+        grounds.gazetteer = Gazetteer::open(&[feed]).unwrap();
+        report(&grounds, &flows).outcome
+    };
+    assert_eq!((by(Medium::Fibre), by(Medium::Vacuum)), (Outcome::Clean, Outcome::Forbidden));
+}
+
+const EUROPE_ALONE: &str = r#"
+[policy]
+id = "near"
+title = "What is in reach"
+version = "1"
+owner = "tests@example.org"
+default = "forbid"
+vantage = { country = "DE", lat = 50.11, lon = 8.68 }
+
+[zone.office]
+networks = ["10.0.0.0/8"]
+country = "DE"
+
+[[rule]]
+id = "near"
+effect = "permit"
+from = ["office"]
+to = ["AT", "BE", "CH", "CZ", "DE", "DK", "FR", "GB", "IT", "LI", "LU", "NL", "PL"]
+movement = "either"
+basis = ["contract"]
+"#;
+
+/// An edge whose place nobody knows is proven to be inside a set that the policy permits; each flow speaks for itself.
+#[test]
+fn an_anycast_edge_is_judged_flow_by_flow() {
+    let grounds = grounds(EUROPE_ALONE, fibre);
+    let near = flow("198.51.100.1", 1, NOT, (3_000, 3));
+    let told = report(&grounds, std::slice::from_ref(&near));
+    assert_eq!((told.outcome, told.totals.permit.count), (Outcome::Clean, 1));
+    let summary = told.horizon.unwrap();
+    let [proof] = summary.proofs.as_slice() else { panic!("{:?}", summary.proofs) };
+    assert_eq!((proof.flows, proof.claimed_standing, proof.standing), (Some(1), Standing::Anycast, Standing::Anycast));
+    assert!(proof.claimed.is_anywhere() && proof.left.len() < 14);
+
+    // The next flow may have reached another site, and two samples of each do not make four.
+    let flows = [near, flow("198.51.100.1", 2, NOT, (3_000, 2)), flow("198.51.100.1", 3, NOT, (90_000, 9))];
+    let told = report(&grounds, &flows);
+    assert_eq!((told.totals.permit.count, told.totals.indeterminate.count), (1, 2));
+    let finding = &told.findings[0];
+    assert!(finding.to.places.is_anywhere() || finding.to.places.len() > 100);
+}
+
+#[test]
+fn many_networks_in_one_tiny_time_are_a_proxy() {
+    let grounds = grounds(NO_CHINA, fibre);
+    let networks = |times: &dyn Fn(u32) -> u32| -> Vec<Observed> {
+        (0..12).map(|n| flow(&format!("100.128.{n}.1"), u64::from(n) + 1, NOT, (times(n), 9))).collect()
+    };
+    let told = report(&grounds, &networks(&|n| 300 + n % 3));
+    assert_eq!((told.outcome, told.totals.forbid.count), (Outcome::Forbidden, 12));
+    let summary = told.horizon.unwrap();
+    let proxy = summary.proxy.unwrap();
+    assert_eq!((proxy.networks, proxy.of, proxy.least_us), (12, 12, 300));
+    assert!(summary.proofs.is_empty() && summary.changed == 0);
+    assert!(told.limits.iter().any(|limit| limit.contains("proxy near the observation point")));
+
+    // An anycast edge is not proven by such a time either.
+    let mut with_edge = networks(&|_| 300);
+    with_edge.push(flow("198.51.100.1", 99, NOT, (300, 9)));
+    assert_eq!(report(&grounds, &with_edge).totals.indeterminate.count, 1);
+
+    // Times as different as machines are, or no tiny ones, or few networks: no proxy.
+    for times in
+        [&(|n: u32| 200 + 400 * n) as &dyn Fn(u32) -> u32, &|_| 4_000, &|n| if n < 7 { 300 } else { 3_000 * n }]
+    {
+        let told = report(&grounds, &networks(times));
+        assert!(told.horizon.unwrap().proxy.is_none() && told.totals.forbid.count == 0);
+    }
+}
+
+/// A claim that is cut down and does not go away: the finding says by what.
+#[test]
+fn a_finding_prints_its_derivation_in_every_format() {
+    let policy = NO_CHINA.replace(r#"to = ["CN"]"#, r#"to = ["CH", "AT", "DE"]"#);
+    let grounds = grounds(&policy, fibre);
+    let told = report(&grounds, &[flow("203.0.113.9", 1, NOT, (2_000, 5))]);
+    let finding = &told.findings[0];
+    assert_eq!((finding.decision, finding.to.standing), (Decision::Indeterminate, Standing::Refuted));
+    let [proof] = finding.horizon.as_slice() else { panic!("{:?}", finding.horizon) };
+    assert_eq!((proof.rtt_us, proof.samples, proof.km, proof.flows), (2_000, 5, 200, None));
+    let sum = ["203.0.113.9 answered within 2 ms, the least of 5 samples", "within 200 km of 50.11,8.68", "China (CN)"];
+    for format in ["text", "html"] {
+        let mut out = Vec::new();
+        let format = landfall::report::Format::from_name(format).unwrap();
+        landfall::report::write(&told, format, landfall::report::Style::default(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in sum {
+            assert!(text.contains(part), "{format:?} has no `{part}`");
+        }
+    }
+    let mut out = Vec::new();
+    landfall::report::write(&told, landfall::report::Format::Json, landfall::report::Style::default(), &mut out)
+        .unwrap();
+    assert_eq!(landfall::report::read_json(&out).unwrap(), told);
+    let mut out = Vec::new();
+    landfall::report::explain::write(&told, finding, landfall::report::Style::default(), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in sum.iter().chain(&["rule no-china", "feed, undated, says CN", "could not be decided"]) {
+        assert!(text.contains(part), "explain has no `{part}`:\n{text}");
+    }
+}
+
+/// Settling by brute force: two passes over all records, one country at a time, by the policy's own rules.
+fn by_hand(grounds: &Grounds, records: &[Observed]) -> (BTreeMap<&'static str, u64>, BTreeMap<String, u64>) {
+    let (policy, horizon) = (grounds.policy.as_ref().unwrap(), grounds.horizon.as_ref().unwrap());
+    let seen_from = |record: &FlowRecord| {
+        let outside = |end: Addr| policy.zone_of(end).is_none() && end.scope() != Scope::LocalOnly;
+        match (policy.zone_of(record.src), policy.zone_of(record.dst)) {
+            (Some(zone), None) if outside(record.dst) && record.src.scope() != Scope::LocalOnly => {
+                Some((zone, record.dst, record.dst_rtt, true))
+            }
+            (None, Some(zone)) if outside(record.src) && record.dst.scope() != Scope::LocalOnly => {
+                Some((zone, record.src, record.src_rtt, false))
+            }
+            _ => None,
+        }
+    };
+    let mut least: BTreeMap<Addr, (u32, u32)> = BTreeMap::new();
+    for (record, _) in records {
+        if let Some((_, far, rtt, _)) = seen_from(record)
+            && let Some(us) = rtt.least_us()
+        {
+            let known = least.entry(far).or_insert((u32::MAX, 0));
+            *known = (known.0.min(us), known.1 + u32::from(rtt.samples()));
+        }
+    }
+    let cut = |location: Location, measured: Option<(u32, u32)>| match measured {
+        Some((us, samples)) if us >= 50 && samples >= 3 => {
+            let near: CountrySet = landfall::model::Country::all()
+                .filter(|country| horizon.distance(*country) <= us.div_ceil(10))
+                .collect();
+            location.within_reach(near)
+        }
+        _ => location,
+    };
+    let (mut totals, mut findings) = (BTreeMap::new(), BTreeMap::new());
+    for (record, name) in records {
+        let Some((zone, far, rtt, source)) = seen_from(record) else { continue };
+        let place = grounds.gazetteer.locate(far);
+        let own = rtt.least_us().map(|us| (us, u32::from(rtt.samples())));
+        let anycast = place.location.standing() == Standing::Anycast;
+        let location = cut(place.location, if anycast { own } else { least.get(&far).copied() });
+        let asked = name.as_ref().filter(|_| source).map(|name| &*name.text);
+        let party = policy.party_of(far, place.operator, asked);
+        let Some(epoch) = policy.epoch(record.start) else {
+            *totals.entry("not-in-force").or_insert(0) += 1;
+            continue;
+        };
+        let [forward, reverse] = record.uniflows();
+        let (sent, received) = if source { (forward, reverse) } else { (reverse, forward) };
+        let opened_by = match sent.opened {
+            Some(true) => Opener::Local,
+            Some(false) => Opener::Remote,
+            None => Opener::Unknown,
+        };
+        let (near_port, far_port) = if source { (record.sport, record.dport) } else { (record.dport, record.sport) };
+        let ports = match opened_by {
+            Opener::Local => vec![far_port],
+            Opener::Remote => vec![near_port],
+            Opener::Unknown => vec![far_port, near_port],
+        };
+        let service = policy.service_class(record.protocol, &ports);
+        let mut worst: Option<Decision> = None;
+        for (uniflow, outward) in [(sent, true), (received, false)] {
+            let moved = uniflow.moved();
+            let selector = Selector { zone, epoch, outward, moved, opened_by, party, service };
+            let Some(borders) = policy.borders(&selector).filter(|_| !uniflow.is_empty()) else { continue };
+            let judgement = borders.decide(&location, party.and_then(|party| policy.controlled_from(party)));
+            worst = worst.max(Some(judgement.decision));
+            for (axis, reason, decision) in judgement.reasons {
+                let key = format!(
+                    "{decision:?} {reason:?} {axis:?} {zone:?} {outward} {moved} {opened_by:?} {} {:?} {:?} {party:?}",
+                    location.possible(),
+                    location.standing(),
+                    place.operator
+                );
+                *findings.entry(key).or_insert(0) += uniflow.sent.octets;
+            }
+        }
+        let total = match worst {
+            None => "contact",
+            Some(Decision::Permit) => "permit",
+            Some(Decision::Indeterminate) => "indeterminate",
+            Some(Decision::Forbid) => "forbid",
+        };
+        *totals.entry(total).or_insert(0) += 1;
+    }
+    (totals, findings)
+}
+
+fn as_by_hand(audit: &Audit) -> BTreeMap<String, u64> {
+    let mut findings = BTreeMap::new();
+    for (key, tally) in &audit.findings {
+        let outward = key.contact.outward();
+        let text = format!(
+            "{:?} {:?} {:?} {:?} {outward} {} {:?} {} {:?} {:?} {:?}",
+            key.decision,
+            key.reason,
+            key.axis,
+            key.zone,
+            key.contact.moved(),
+            key.opened_by,
+            key.places,
+            key.standing,
+            key.operator,
+            key.party
+        );
+        *findings.entry(text).or_insert(0) += tally.sent.octets;
+    }
+    findings
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Cases that are settled at the end come to what two passes over all records come to.
+    #[test]
+    fn settling_is_two_passes(records in prop::collection::vec(observed(), 0..60)) {
+        let grounds: &Grounds = &FRANKFURT;
+        // Flows between two zones are not held, and are the other law's.
+        let zone = |end: Addr| grounds.policy.as_ref().unwrap().zone_of(end);
+        let records: Vec<Observed> = records
+            .into_iter()
+            .filter(|(record, _)| zone(record.src).is_some() != zone(record.dst).is_some())
+            .collect();
+        let audit = audit_of(grounds, &records);
+        prop_assume!(audit.cases.proxy().is_none());
+        let settled = audit.settled(grounds);
+        let (totals, findings) = by_hand(grounds, &records);
+        for (name, count) in settled.totals.each() {
+            let expected = if name == "local-only" { count.count } else { totals.get(name).copied().unwrap_or(0) };
+            prop_assert_eq!(count.count, expected, "{}", name);
+        }
+        prop_assert_eq!(as_by_hand(&settled), findings);
+    }
+}
+
+/// Audits with a vantage and without, or with another, are not one.
+#[test]
+fn vantages_do_not_merge() {
+    let (one, other) = (grounds(NO_CHINA, fibre), grounds(NO_CHINA, |_| None));
+    assert!(Audit::of_nothing(one.basis()).merge(Audit::of_nothing(other.basis())).is_err());
+    let vacuum = grounds(NO_CHINA, |vantage| vantage.map(|vantage| Horizon::new(vantage, Medium::Vacuum)));
+    assert!(Audit::of_nothing(one.basis()).merge(Audit::of_nothing(vacuum.basis())).is_err());
+}
