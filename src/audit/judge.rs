@@ -132,7 +132,7 @@ impl<'a> Auditor<'a> {
         let stated = view.far_zone.and_then(|zone| self.grounds.policy.as_ref()?.zone_country(zone));
         let place = match stated {
             Some(places) => Place { location: Location::stated(places), operator: None },
-            None => self.grounds.gazetteer.locate(view.far.0),
+            None => self.grounds.atlas.at(view.record.start).locate(view.far.0),
         };
         let policy = self.grounds.policy.as_ref();
         let party =

@@ -5,6 +5,7 @@
 //! on the same grounds merge to the same audit, however the input was split. [`Audit::report`] makes it readable.
 
 mod judge;
+mod sources;
 mod summary;
 mod trip;
 mod tripwire;
@@ -17,7 +18,7 @@ use tripwire::Wires;
 
 use ipnet::IpNet;
 
-use crate::locate::Gazetteer;
+use crate::locate::Atlas;
 use crate::model::{Addr, Assumption, Coverage, Exchange, FindingKey, FlowRecord, InventoryKey, Tally, Totals, ZoneId};
 use crate::policy::Policy;
 
@@ -25,8 +26,8 @@ use crate::policy::Policy;
 pub struct Grounds {
     /// The policy; without one, only the inventory is taken.
     pub policy: Option<Policy>,
-    /// Where addresses can be.
-    pub gazetteer: Gazetteer,
+    /// Where addresses can be, as of any time.
+    pub atlas: Atlas,
     /// Which addresses are ours.
     pub local: Local,
 }
@@ -79,7 +80,7 @@ impl Grounds {
     pub fn basis(&self) -> Basis {
         Basis {
             policy: self.policy.as_ref().map(|policy| policy.digest().to_owned()),
-            gazetteer: self.gazetteer.digest().to_owned(),
+            gazetteer: self.atlas.digest().to_owned(),
             local: self.local.assumption(),
         }
     }

@@ -112,13 +112,14 @@ pub(super) fn run(command: &DbCommand) -> Result<Exit, Stop> {
 
 fn list(args: &ListArgs) -> Result<Exit, Stop> {
     let today = args.form.today.unwrap_or_else(plan::today);
-    let gazetteer = plan::gazetteer(&args.db, today).map_err(Stop::Failed)?;
+    let atlas = plan::atlas(&args.db, today, None)?;
+    let gazetteer = atlas.at(crate::model::Timestamp::at_midnight(today));
     let mut out = BufWriter::new(io::stdout().lock());
     for (at, source) in gazetteer.sources().iter().enumerate() {
         Row::new(source, gazetteer.notes(SourceId(at as u16)), today).write(&mut out, &args.form)?;
     }
     if !args.form.json {
-        writeln!(out, "all together: sha256 {}", gazetteer.digest())?;
+        writeln!(out, "all together: sha256 {}", atlas.digest())?;
     }
     out.flush()?;
     Ok(Exit::Clean)

@@ -40,7 +40,7 @@ pub struct LocateArgs {
     /// The zone that sends [default: the only one]
     #[arg(long, value_name = "NAME", requires = "policy")]
     zone: Option<String>,
-    /// The day on which overrides and the policy are read [default: today]
+    /// The day as of which locations, overrides and the policy are read [default: today]
     #[arg(long, value_name = "DATE")]
     on: Option<Date>,
 }
@@ -105,7 +105,8 @@ pub(super) fn run(args: &LocateArgs) -> Result<Exit, Stop> {
         None => None,
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut exit = Exit::Clean;
+    // Without a source that was to be used an answer is not all that could be known.
+    let mut exit = if grounds.atlas.faults_so_far().is_empty() { Exit::Clean } else { Exit::Open };
     let mut answer = |text: &str| -> io::Result<()> {
         let Ok(ip) = text.parse::<IpAddr>() else {
             tell(&format!("`{text}` is not an address"));
@@ -169,7 +170,7 @@ fn zone(policy: &Policy, name: Option<&str>) -> Result<ZoneId, Stop> {
 }
 
 fn row<'a>(grounds: &'a Grounds, addr: Addr, sender: Option<(&'a Policy, ZoneId)>, today: Date) -> Row<'a> {
-    let gazetteer = &grounds.gazetteer;
+    let gazetteer = grounds.atlas.at(Timestamp::at_midnight(today));
     let place = gazetteer.locate(addr);
     let claims = gazetteer.claims(addr);
     let name = |source| gazetteer.source(source).map_or("", |source| source.name.as_str());

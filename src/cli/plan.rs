@@ -12,7 +12,7 @@ use jiff::civil::Date;
 
 use crate::audit::{Grounds, Local};
 use crate::diag::{self, Colour, Diagnostic, Level, with_causes};
-use crate::locate::{self, Gazetteer};
+use crate::locate::{self, Atlas, SourceFile};
 use crate::meter::MeterConfig;
 use crate::model::{Outcome, Report, Timestamp};
 use crate::policy::{Library, Policy};
@@ -30,9 +30,11 @@ pub(super) fn grounds(args: &GroundsArgs, host: &[IpNet]) -> Result<Grounds, Sto
 /// [`grounds`] on a day, which decides whether overrides of locations have expired.
 pub(super) fn grounds_on(args: &GroundsArgs, host: &[IpNet], today: Date) -> Result<Grounds, Stop> {
     let policy = policy(args, host);
-    let gazetteer = gazetteer(&args.db, today).map_err(|reason| tell(&reason));
-    match (policy, gazetteer) {
-        (Ok((policy, local)), Ok(gazetteer)) => Ok(Grounds { policy, gazetteer, local }),
+    let max_age = policy.as_ref().ok().and_then(|(policy, _)| policy.as_ref()?.max_age());
+    let atlas = atlas(&args.db, today, max_age);
+    match (policy, atlas) {
+        (Ok((policy, local)), Ok(atlas)) => Ok(Grounds { policy, atlas, local }),
+        (_, Err(stop)) => Err(stop),
         _ => Err(Stop::Told(Exit::Failed)),
     }
 }
@@ -80,12 +82,65 @@ pub(super) fn today() -> Date {
     jiff::Zoned::now().date()
 }
 
-/// The location data that is named, or that is found in the usual folders, or the embedded.
-pub(super) fn gazetteer(paths: &[PathBuf], today: Date) -> Result<Gazetteer, String> {
-    let folders: Vec<&Path> = locate::USUAL_FOLDERS.iter().map(Path::new).collect();
-    let found = if paths.is_empty() { locate::discover(&folders) } else { paths.to_vec() };
-    let gazetteer = if found.is_empty() { Gazetteer::embedded() } else { Gazetteer::open_on(&found, Some(today)) };
-    gazetteer.map_err(|error| with_causes(&error))
+/// The location data that is named, or that is found in the usual folders, or the embedded. What of it cannot be used is
+/// told here; where nothing that was named can, there is no run.
+pub(super) fn atlas(paths: &[PathBuf], today: Date, max_age: Option<u32>) -> Result<Atlas, Stop> {
+    let (files, notes) = located(paths)?;
+    for note in &notes {
+        tell(note);
+    }
+    let atlas = if files.is_empty() { Atlas::embedded() } else { Atlas::open(&files, Some(today), max_age) };
+    let atlas = atlas.map_err(|error| Stop::Failed(with_causes(&error)))?;
+    let faults = atlas.faults_so_far();
+    for fault in &faults {
+        tell(fault);
+    }
+    if !paths.is_empty() && atlas.copies() == 0 {
+        tell("no location data that was named can be used");
+        return Err(Stop::Told(Exit::Failed));
+    }
+    Ok(atlas)
+}
+
+/// The most files of a folder of location data that are looked at.
+const MAX_FILES: usize = locate::MAX_COPIES;
+
+/// The files that paths stand for: a folder stands for the location data in it. And what is to be said of them.
+fn located(paths: &[PathBuf]) -> Result<(Vec<SourceFile>, Vec<String>), Stop> {
+    let (mut files, mut notes) = (Vec::new(), Vec::new());
+    if paths.is_empty() {
+        let folders: Vec<&Path> = locate::USUAL_FOLDERS.iter().map(Path::new).collect();
+        files.extend(locate::discover(&folders).into_iter().map(SourceFile::from));
+    }
+    for path in paths {
+        if !path.is_dir() {
+            files.push(SourceFile::from(path.clone()));
+            continue;
+        }
+        let unread = |error: io::Error| Stop::Failed(format!("cannot read {}: {error}", path.display()));
+        let mut found = Vec::new();
+        for entry in path.read_dir().map_err(unread)?.take(MAX_FILES) {
+            let entry = entry.map_err(unread)?;
+            if entry.path().is_file() && !entry.file_name().to_string_lossy().starts_with('.') {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        // Publishers put their terms beside their data, as text.
+        let (beside, data): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().partition(|file| {
+            let is_text = file.extension().is_none_or(|extension| extension == "txt" || extension == "md");
+            is_text && !locate::is_source(file)
+        });
+        if !beside.is_empty() {
+            let names: Vec<_> = beside.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+            notes.push(format!("in {}, no location data: {}", path.display(), names.join(", ")));
+        }
+        if data.is_empty() {
+            notes.push(format!("{} holds no location data", path.display()));
+        }
+        files.extend(data.into_iter().map(SourceFile::from));
+    }
+    Ok((files, notes))
 }
 
 /// The inputs that the arguments name. Those that cannot be read are told; the others go on.

@@ -13,9 +13,11 @@
 //! | delegations of the registries | `delegated` | registry: where a network is registered, never where it is |
 //! | the operator's own overrides | `overrides` | operator |
 //!
-//! Within a source the most specific network speaks; between sources [`Location::weigh`] decides.
+//! Within a source the most specific network speaks; between sources [`Location::weigh`] decides; between copies of one
+//! source the one that is dated nearest to the flow ([`Atlas`]).
 
 mod anycast;
+mod atlas;
 mod delegated;
 mod detect;
 mod discover;
@@ -35,6 +37,8 @@ mod transition;
 
 use std::path::PathBuf;
 
+pub use atlas::{Atlas, Fault, MAX_COPIES, MAX_EPOCHS, SourceFile, Stated, Vintage};
+pub use detect::is_source;
 pub use discover::{USUAL_FOLDERS, discover};
 pub use gazetteer::{Gazetteer, MAX_SOURCES};
 pub use runs::{Disorder, Key, Runs};
@@ -56,7 +60,7 @@ pub struct Place {
 #[non_exhaustive]
 pub enum LocateError {
     /// Reading failed.
-    #[error("cannot read {path}")]
+    #[error("cannot read {path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,

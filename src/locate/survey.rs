@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
+use super::layer::Database;
 use super::{LocateError, detect};
 use crate::model::{Claim, Location, LocationSource, SourceId};
 
@@ -14,12 +15,22 @@ pub struct Survey {
     pub source: LocationSource,
     /// What a reader of it should know: how many rows could not be used, which regions are not known.
     pub notes: Vec<String>,
+    /// What tells that two files are one source at two times, such as `geolite2-country`; `None` where nothing does.
+    pub series: Option<String>,
+    /// How many IPv4 addresses it says something of.
+    pub addresses: u64,
+}
+
+impl From<Database> for Survey {
+    fn from(database: Database) -> Self {
+        let addresses = database.layer.addresses();
+        Self { source: database.source, notes: database.notes, series: database.series, addresses }
+    }
 }
 
 /// Reads a source to its end and forgets it. `today` decides which overrides have expired.
 pub fn survey(path: &Path, today: Option<Date>) -> Result<Survey, LocateError> {
-    let database = detect::read(path, today)?;
-    Ok(Survey { source: database.source, notes: database.notes })
+    detect::read(path, today).map(Survey::from)
 }
 
 /// The sources without which these claims would come to another location, each with that location.

@@ -11,6 +11,9 @@ use super::tripwire::{self, TripwireText};
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{Opener, Severity, Timestamp};
 
+/// The most days of `max-age`: a hundred years.
+const MAX_AGE: u32 = 36_500;
+
 /// What a rule does, or the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
@@ -116,6 +119,7 @@ pub(super) struct Document {
     pub(super) default: Option<Spanned<Effect>>,
     pub(super) in_force: Period,
     pub(super) law: Option<Date>,
+    pub(super) max_age: Option<u32>,
     pub(super) vantage: Option<VantageText>,
     pub(super) sets: Vec<SetText>,
     pub(super) zones: Vec<ZoneText>,
@@ -348,8 +352,21 @@ fn read_header(mut fields: Fields<'_, '_>, document: &mut Document, sink: &mut S
         fields.finish(sink);
         Some(VantageText { country, latitude, longitude })
     });
-    fields.not_yet("max-age");
+    document.max_age = read_max_age(&mut fields, sink);
     fields.finish(sink);
+}
+
+/// A number of days, as `180d`.
+fn read_max_age(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<u32> {
+    let text = fields.text("max-age", sink)?;
+    let days = text.get_ref().strip_suffix('d').filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
+    let days = days.and_then(|digits| digits.parse().ok()).filter(|days| (1..=MAX_AGE).contains(days));
+    if days.is_none() {
+        let message = format!("{} is no value of `max-age`", quoted(text.get_ref()));
+        let help = format!("write a number of days from 1 to {MAX_AGE} and a `d`, such as `max-age = \"180d\"`");
+        sink.push(Diagnostic::error(Code::BadValue, message).at(text.span(), "not a number of days").help(help));
+    }
+    days
 }
 
 fn read_law(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<Date> {

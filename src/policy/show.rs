@@ -37,6 +37,9 @@ impl Policy {
         field("in force", &period(&self.in_force));
         let law = self.law.map_or("as on the day of each flow".to_owned(), |law| format!("as on {law}"));
         field("law", &law);
+        if let Some(days) = self.max_age {
+            field("max-age", &format!("{days} days between a flow and its provider's word"));
+        }
         if let Some(vantage) = &self.vantage {
             let country = vantage.country.map_or("", Country::code);
             let number = |number: Option<f64>| number.map_or(String::new(), |number| format!(" {number}"));

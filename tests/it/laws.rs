@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use landfall::audit::{Audit, Auditor, Grounds, Local};
-use landfall::locate::Gazetteer;
+use landfall::locate::Atlas;
 use landfall::model::{
     Addr, Authority, BiflowDirection, Caveat, Counters, Country, CountrySet, Decision, FlowFlags, FlowRecord,
     InputCoverage, InputId, Location, Name, NameSource, Protocol, Provenance, Skip, Standing, Timestamp,
@@ -15,7 +15,7 @@ use landfall::policy::{Library, Policy};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 [policy]
 id = "laws"
 title = "A policy with a bit of everything"
@@ -80,7 +80,7 @@ fn grounds(policy: Option<&str>, local: Local) -> Grounds {
     }
     Grounds {
         policy: parsed.and_then(|parsed| parsed.policy),
-        gazetteer: Gazetteer::embedded().expect("the embedded table is whole"),
+        atlas: Atlas::embedded().expect("the embedded table is whole"),
         local,
     }
 }
@@ -124,9 +124,9 @@ fn counters() -> impl Strategy<Value = Counters> {
     ]
 }
 
-type Observed = (FlowRecord, Option<Name>);
+pub(crate) type Observed = (FlowRecord, Option<Name>);
 
-fn observed() -> impl Strategy<Value = Observed> {
+pub(crate) fn observed() -> impl Strategy<Value = Observed> {
     let names = prop::option::weighted(0.3, prop::sample::select(vec!["www.search.example", "cdn.example", "a"]));
     let flow = (any_addr(), any_addr(), counters(), counters(), 0u64..6, 1u64..40, names);
     let rest = (
@@ -165,7 +165,7 @@ fn coverage_of(input: u32, part: usize) -> InputCoverage {
     coverage
 }
 
-fn audit_of<'a>(grounds: &Grounds, records: impl IntoIterator<Item = &'a Observed>) -> Audit {
+pub(crate) fn audit_of<'a>(grounds: &Grounds, records: impl IntoIterator<Item = &'a Observed>) -> Audit {
     let mut auditor = Auditor::new(grounds);
     for (record, name) in records {
         auditor.observe(record, name.as_ref());
@@ -173,7 +173,7 @@ fn audit_of<'a>(grounds: &Grounds, records: impl IntoIterator<Item = &'a Observe
     auditor.finish()
 }
 
-fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     ProptestConfig {
         cases: 96,
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod atlas;
 mod audit_corpus;
 mod aws;
 mod capture;
