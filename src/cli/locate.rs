@@ -31,7 +31,8 @@ pub struct LocateArgs {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// Location data, told apart by content, or `embedded` [default: databases in the usual folders, else embedded]
+    /// Location data, told apart by content, or `embedded` [default: the store of `db update` and databases
+    /// in the usual folders, else embedded]
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     db: Vec<PathBuf>,
     /// Also say what a policy decides of payload sent there

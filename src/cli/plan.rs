@@ -12,6 +12,7 @@ use jiff::civil::Date;
 
 use crate::audit::{Grounds, Local};
 use crate::diag::{self, Colour, Diagnostic, Level, with_causes};
+use crate::fetch::{self, Store};
 use crate::locate::{self, Atlas, SourceFile};
 use crate::meter::MeterConfig;
 use crate::model::{Outcome, Report, Timestamp};
@@ -102,19 +103,54 @@ pub(super) fn atlas(paths: &[PathBuf], today: Date, max_age: Option<u32>) -> Res
     Ok(atlas)
 }
 
+/// The folder of the store: the one that is named, or `$LANDFALL_STORE`, or the place for data of the XDG base directories.
+pub(super) fn store(named: Option<&Path>) -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = || variable("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let home = || variable("HOME").map(|home| home.join(".local/share"));
+    let usual = || data().or_else(home).map(|data| data.join("landfall/db"));
+    named.map(Path::to_owned).or_else(|| variable("LANDFALL_STORE")).or_else(usual)
+}
+
+/// A name in the store after the name of a file, without its endings and date.
+pub(super) fn source_name(file: &str) -> String {
+    let endings = [".gz", ".zst", ".tar", ".mmdb", ".json", ".csv", ".txt"];
+    let mut stem = file;
+    while let Some(shorter) = endings.iter().find_map(|ending| stem.strip_suffix(ending)) {
+        stem = shorter;
+    }
+    fetch::name_of(&locate::without_date(stem))
+}
+
+/// The time by the clock.
+pub(super) fn now() -> Timestamp {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp::from_secs(now.map_or(0, |since| since.as_secs()))
+}
+
 /// The most files of a folder of location data that are looked at.
 const MAX_FILES: usize = locate::MAX_COPIES;
 
 /// The files that paths stand for: a folder stands for the location data in it. And what is to be said of them.
 fn located(paths: &[PathBuf]) -> Result<(Vec<SourceFile>, Vec<String>), Stop> {
     let (mut files, mut notes) = (Vec::new(), Vec::new());
+    let held = |folder: &Path| -> Result<Vec<SourceFile>, Stop> {
+        Store::open(folder).map(|store| store.files()).map_err(|error| Stop::Failed(with_causes(&error)))
+    };
     if paths.is_empty() {
+        if let Some(folder) = store(None).filter(|folder| Store::is_at(folder)) {
+            files.extend(held(&folder)?);
+        }
         let folders: Vec<&Path> = locate::USUAL_FOLDERS.iter().map(Path::new).collect();
         files.extend(locate::discover(&folders).into_iter().map(SourceFile::from));
     }
     for path in paths {
         if !path.is_dir() {
             files.push(SourceFile::from(path.clone()));
+            continue;
+        }
+        if Store::is_at(path) {
+            files.extend(held(path)?);
             continue;
         }
         let unread = |error: io::Error| Stop::Failed(format!("cannot read {}: {error}", path.display()));
@@ -179,10 +215,7 @@ pub(super) fn meter(args: &MeterArgs) -> MeterConfig {
 pub(super) fn stamp(args: &OutputArgs) -> Result<Option<Timestamp>, Stop> {
     match args.stamp.as_deref() {
         None => Ok(None),
-        Some("now") => {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            Ok(Some(Timestamp::from_secs(now.map_or(0, |since| since.as_secs()))))
-        }
+        Some("now") => Ok(Some(now())),
         Some(text) => match text.parse() {
             Ok(time) => Ok(Some(time)),
             Err(_) => {

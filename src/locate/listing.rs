@@ -327,6 +327,11 @@ pub(super) fn dated(name: &str) -> Option<(Date, String)> {
     Some((date, rest.to_ascii_lowercase()))
 }
 
+/// The name of a file without the date in it.
+pub fn without_date(name: &str) -> String {
+    dated(name).map_or_else(|| name.to_owned(), |(_, rest)| rest)
+}
+
 fn find_date(text: &str) -> Option<(Range<usize>, Date)> {
     let octets = text.as_bytes();
     let number = |from: usize, count: usize| -> Option<i16> {

@@ -139,7 +139,7 @@ fn terms(database_type: &str) -> (Option<&'static str>, Option<&'static str>) {
 }
 
 /// Hexadecimal digits of a digest.
-pub(super) fn hex(octets: &[u8]) -> String {
+pub(crate) fn hex(octets: &[u8]) -> String {
     use fmt::Write as _;
     octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
         let _ = write!(text, "{octet:02x}");

@@ -41,8 +41,10 @@ pub use atlas::{Atlas, Fault, MAX_COPIES, MAX_EPOCHS, SourceFile, Stated, Vintag
 pub use detect::is_source;
 pub use discover::{USUAL_FOLDERS, discover};
 pub use gazetteer::{Gazetteer, MAX_SOURCES};
+pub use listing::without_date;
+pub(crate) use mmdb::hex;
 pub use runs::{Disorder, Key, Runs};
-pub use survey::{Survey, rests_on, survey};
+pub use survey::{Survey, rests_on, survey, survey_embedded};
 
 use crate::model::{Asn, Location};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::civil::Date;
 
 use super::layer::Database;
-use super::{LocateError, detect};
+use super::{LocateError, detect, embedded};
 use crate::model::{Claim, Location, LocationSource, SourceId};
 
 /// A source that was read to its end.
@@ -31,6 +31,11 @@ impl From<Database> for Survey {
 /// Reads a source to its end and forgets it. `today` decides which overrides have expired.
 pub fn survey(path: &Path, today: Option<Date>) -> Result<Survey, LocateError> {
     detect::read(path, today).map(Survey::from)
+}
+
+/// The embedded tables.
+pub fn survey_embedded() -> Result<[Survey; 2], LocateError> {
+    Ok([embedded::countries()?.into(), embedded::systems()?.into()])
 }
 
 /// The sources without which these claims would come to another location, each with that location.
