@@ -290,9 +290,7 @@ impl Client {
             if secret.is_some() && !is_private(&at) {
                 return Err(fatal(HttpError::Plain(shown(&at))));
             }
-            let response = self
-                .ask(&at, known, secret)
-                .map_err(|error| fatal(HttpError::Connection { url: shown(&at), what: error.to_string() }))?;
+            let response = self.ask(&at, known, secret).map_err(|error| fatal(failed(shown(&at), &error)))?;
             let status = response.status().as_u16();
             match status {
                 200 => return self.body(&at, response, into).map_err(fatal),

@@ -82,7 +82,7 @@ fn a_site_without_a_network_imports_and_audits_by_date() {
     );
 
     // Each day has the copy that is nearest to it; the sources need not be named.
-    assert_eq!((site.place("2026-06-02"), site.place("2026-11-02")), ("\"CN\"".to_owned(), "\"JP\"".to_owned()));
+    assert_eq!((site.place("2026-06-02"), site.place("2026-11-02")), ("[\"CN\"]".to_owned(), "[\"JP\"]".to_owned()));
     let said = site.run(&["db", "list", "--today", "2026-11-22"]);
     assert_eq!(said.code, 0, "{}", said.err);
     for line in [
@@ -279,7 +279,7 @@ mod fetching {
         assert!(server.requests()[1].to_ascii_lowercase().contains("if-none-match: \"1\""));
         let said = site.run(&["db", "update", "our-places", "nobody"]);
         assert_eq!(said.code, 2, "{}", said.err);
-        assert_eq!(site.place("2026-06-01"), "\"CN\"");
+        assert_eq!(site.place("2026-06-01"), "[\"CN\"]");
     }
 
     #[test]
