@@ -20,7 +20,7 @@ const MAX_ATTEMPTS: u32 = 4;
 /// The wait after the first attempt; each wait after it is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait that a server may ask for (RFC 9110 section 10.2.3); one that asks for more is left alone.
-const MAX_WAIT: Duration = Duration::from_secs(120);
+const MAX_WAIT: Duration = Duration::from_mins(2);
 /// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 10;
 /// How much is read at once.
@@ -39,7 +39,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { octets: 1 << 30, whole: Duration::from_secs(1800), silence: Duration::from_secs(60) }
+        Self { octets: 1 << 30, whole: Duration::from_mins(30), silence: Duration::from_mins(1) }
     }
 }
 
@@ -239,18 +239,17 @@ impl Client {
         let mut wait = FIRST_WAIT;
         let mut attempt = 1;
         loop {
-            let asked;
-            match self.attempt(url, known, secret, into) {
+            let asked = match self.attempt(url, known, secret, into) {
                 Err((error, after)) if is_passing(&error) && attempt < MAX_ATTEMPTS => {
-                    if let (Some(after), HttpError::Status { url, status }) =
-                        (after.filter(|after| *after > MAX_WAIT), &error)
-                    {
-                        return Err(HttpError::Later { url: url.clone(), status: *status, seconds: after.as_secs() });
+                    let too_long = after.filter(|after| *after > MAX_WAIT);
+                    if let (Some(after), HttpError::Status { url, status }) = (too_long, &error) {
+                        let (url, seconds) = (url.clone(), after.as_secs());
+                        return Err(HttpError::Later { url, status: *status, seconds });
                     }
-                    asked = after;
+                    after
                 }
                 result => return result.map_err(|(error, _)| error),
-            }
+            };
             (self.wait)(asked.unwrap_or(wait));
             wait *= 2;
             attempt += 1;

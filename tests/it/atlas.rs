@@ -275,3 +275,18 @@ proptest! {
         prop_assert_eq!(whole.report(grounds, None), merged.report(grounds, None));
     }
 }
+
+#[test]
+fn max_age_is_a_number_of_days() {
+    let parse = |value: &str| {
+        let text =
+            laws::POLICY.replacen("default = \"forbid\"", &format!("default = \"forbid\"\nmax-age = {value}"), 1);
+        Policy::parse("laws.toml", &text, Library::embedded())
+    };
+    assert_eq!(parse("\"180d\"").policy.unwrap().max_age(), Some(180));
+    for wrong in ["\"180\"", "\"0d\"", "\"+5d\"", "\"six months\"", "\"99999d\"", "180"] {
+        let parsed = parse(wrong);
+        let told: Vec<_> = parsed.diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+        assert!(parsed.policy.is_none() && told.iter().any(|message| message.contains("max-age")), "{wrong}: {told:?}");
+    }
+}

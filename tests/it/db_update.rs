@@ -150,7 +150,12 @@ fn what_must_not_stay_goes_and_its_record_stays() {
 
 fn sha256(octets: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(octets).iter().map(|octet| format!("{octet:02x}")).collect()
+    let digest = sha2::Sha256::digest(octets);
+    digest
+        .iter()
+        .flat_map(|octet| [octet >> 4, octet & 15])
+        .map(|four| char::from_digit(four.into(), 16).unwrap())
+        .collect()
 }
 
 #[test]

@@ -20,6 +20,8 @@ use crate::report::visible;
 
 /// Days after which location data is old: of a provider's feed a twentieth of the addresses moved in that time.
 const OLD: i64 = 90;
+/// Days within which superseded copies of GeoLite2 are destroyed, by its agreement.
+const DESTROY: i64 = 30;
 /// How many IPv4 addresses there are.
 const IPV4: f64 = 4_294_967_296.0;
 /// Days after which it is stale.
@@ -46,7 +48,7 @@ pub struct ListArgs {
     /// embedded]
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     db: Vec<PathBuf>,
-    /// The folder of the store [default: $LANDFALL_STORE, else landfall/db in $XDG_DATA_HOME]
+    /// The folder of the store [default: `$LANDFALL_STORE`, else `landfall/db` in `$XDG_DATA_HOME`]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     #[command(flatten)]
@@ -59,7 +61,7 @@ pub struct CheckArgs {
     /// Files of location data [default: everything in the store]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The folder of the store [default: $LANDFALL_STORE, else landfall/db in $XDG_DATA_HOME]
+    /// The folder of the store [default: `$LANDFALL_STORE`, else `landfall/db` in `$XDG_DATA_HOME`]
     #[arg(long, value_name = "DIR", conflicts_with = "paths")]
     store: Option<PathBuf>,
     #[command(flatten)]
@@ -128,6 +130,11 @@ impl<'a> Row<'a> {
         }
         if self.past > 0 {
             writeln!(out, "  copies that were used and are gone: {}", self.past)?;
+        }
+        if self.age.is_some_and(|days| days > DESTROY)
+            && licence.as_deref().is_some_and(|text| text.starts_with("GeoLite2"))
+        {
+            writeln!(out, "  its licence has copies destroyed within {DESTROY} days of a newer release: update it")?;
         }
         for note in self.notes {
             writeln!(out, "  note: {}", visible(note))?;

@@ -15,7 +15,7 @@ use crate::report::visible;
 /// Where the store is, and what may enter it.
 #[derive(Debug, Args)]
 pub(super) struct StoreArgs {
-    /// The folder of the store [default: $LANDFALL_STORE, else landfall/db in $XDG_DATA_HOME]
+    /// The folder of the store [default: `$LANDFALL_STORE`, else `landfall/db` in `$XDG_DATA_HOME`]
     #[arg(long, value_name = "DIR")]
     pub(super) store: Option<PathBuf>,
     /// Take what is sound although it looks unlikely: far fewer networks than before, another kind, an older date

@@ -41,8 +41,8 @@ pub struct UpdateArgs {
     /// Accept the licence of a source, once and for all; without it a terminal is asked
     #[arg(long, value_name = "SOURCE", value_delimiter = ',', action = ArgAction::Append)]
     accept_licence: Vec<String>,
-    /// Account and licence key of `MaxMind`, as `geoipupdate` has them [default: $GEOIPUPDATE_ACCOUNT_ID and
-    /// $GEOIPUPDATE_LICENSE_KEY or their _FILE, else /etc/GeoIP.conf]
+    /// Account and licence key of `MaxMind`, as `geoipupdate` has them [default: `$GEOIPUPDATE_ACCOUNT_ID`
+    /// and `$GEOIPUPDATE_LICENSE_KEY`, or the files that `.._FILE` names, else `/etc/GeoIP.conf`]
     #[arg(long, value_name = "FILE")]
     maxmind_conf: Option<PathBuf>,
     /// Seconds without an octet after which a connection is given up
@@ -66,7 +66,7 @@ pub(super) fn update(args: &UpdateArgs) -> Result<Exit, Stop> {
     }
     let mut store = args.store.open()?;
     let mut done = Done::default();
-    let sources = chosen(args, &store, &mut done)?;
+    let sources = chosen(args, &store, &mut done);
     if sources.len() != 1 && args.store.proof().sha256.is_some() {
         return Err(Stop::Failed("--sha256 is for one source at a time".to_owned()));
     }
@@ -104,16 +104,16 @@ pub(super) fn update(args: &UpdateArgs) -> Result<Exit, Stop> {
 }
 
 /// The sources that are to be fetched. Names that nobody knows are told.
-fn chosen(args: &UpdateArgs, store: &Store, done: &mut Done) -> Result<Vec<Source>, Stop> {
+fn chosen(args: &UpdateArgs, store: &Store, done: &mut Done) -> Vec<Source> {
     let all = catalogue::catalogue();
     if let Some(url) = &args.url {
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let name = args.name.clone().unwrap_or_else(|| plan::source_name(path.rsplit('/').next().unwrap_or_default()));
-        return Ok(vec![catalogue::from_url(&name, url)]);
+        return vec![catalogue::from_url(&name, url)];
     }
     let held: Vec<&str> = store.sources().map(|(name, _)| name).collect();
     if args.sources.is_empty() && held.is_empty() {
-        return Ok(all.into_iter().filter(|source| source.starter).collect());
+        return all.into_iter().filter(|source| source.starter).collect();
     }
     let asked = !args.sources.is_empty();
     let names: Vec<&str> = if asked { args.sources.iter().map(String::as_str).collect() } else { held };
@@ -138,7 +138,7 @@ fn chosen(args: &UpdateArgs, store: &Store, done: &mut Done) -> Result<Vec<Sourc
             }
         }
     }
-    Ok(sources)
+    sources
 }
 
 /// Whether the licence of a source is accepted: before, by an argument, or on the terminal now.
