@@ -364,21 +364,32 @@ pub fn catalogue() -> Vec<Source> {
     all
 }
 
+/// Names of files that many have.
+const COMMON: [&str; 4] = ["feed", "google", "download", "public-ip-list"];
+
 /// The source that a file is, by the name that its publisher gives it, with any date and packing.
 pub fn called(file: &str) -> Option<Source> {
-    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '-' || c == '_';
-    // `dbip-country-lite-2026-11.mmdb.gz`, `GeoLite2-City_20261120.tar.gz`, `ServiceTags_Public_20261116.json`.
-    let stem = file.split('.').next().unwrap_or_default();
-    let stem: String = stem.chars().take_while(|c| is_letter(*c) || stem.starts_with("GeoLite2")).collect();
-    let stem = stem.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '_').to_ascii_lowercase();
-    let name = match stem.as_str() {
-        "servicetags_public" => "azure-service-tags",
-        "ip-ranges" => "aws-ip-ranges",
-        "public_ip_ranges" => "oci-ip-ranges",
-        "geoloc-microsoft" => "microsoft-geofeed",
-        other => other,
-    };
-    catalogue().into_iter().find(|source| source.name == name)
+    let stem = stem(file);
+    catalogue().into_iter().find(|source| match &source.place {
+        Place::Url(url) | Place::Monthly(url) => {
+            let published =
+                self::stem(url.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default());
+            source.name == stem || (published == stem && !published.is_empty() && !COMMON.contains(&published.as_str()))
+        }
+        Place::Page { holds, .. } => source.name == stem || self::stem(holds) == stem,
+    })
+}
+
+/// The name of a file in lower case without its date and endings: `dbip-country-lite` of `dbip-country-lite-2026-11.mmdb.gz`,
+/// `geolite2-city` of `GeoLite2-City_20261120.tar.gz`, `ip-ranges` of `ip-ranges.2026-08-22.json`.
+fn stem(file: &str) -> String {
+    let stem = file.split('.').next().unwrap_or_default().replace("{month}", "").to_ascii_lowercase();
+    let is_date = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
+    let mut rest = stem.trim_end_matches(['-', '_']);
+    while let Some((before, _)) = rest.rsplit_once(['-', '_']).filter(|(_, last)| is_date(last)) {
+        rest = before;
+    }
+    rest.to_owned()
 }
 
 /// A source that the user names by its address: nothing is known of it.
@@ -422,6 +433,12 @@ mod tests {
             ("GeoLite2-ASN.mmdb", Some("geolite2-asn")),
             ("ServiceTags_Public_20261116.json", Some("azure-service-tags")),
             ("ip-ranges.2026-08-22.json", Some("aws-ip-ranges")),
+            ("cloud.json", Some("gcp-cloud")),
+            ("dbip-country.mmdb", Some("ip-location-db-dbip-country")),
+            ("delegated-apnic-extended-latest", Some("delegated-apnic")),
+            ("geoloc-Microsoft.csv", Some("microsoft-geofeed")),
+            ("feed.csv", None),
+            ("", None),
             ("ours.mmdb", None),
         ] {
             assert_eq!(called(file).map(|source| source.name).as_deref(), name, "{file}");

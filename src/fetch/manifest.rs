@@ -82,7 +82,7 @@ pub struct Copy {
     pub file: String,
     /// Its date: its own word, or its publisher's, or the day when it came.
     pub date: String,
-    /// Who says that it is of that date: `content`, `publisher`, `arrival`.
+    /// Who says that it is of that date: `content`, `publisher` (by HTTP), `user`, or nobody: `arrival`.
     pub dated_by: String,
     /// When it came.
     pub obtained: Timestamp,

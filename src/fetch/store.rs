@@ -98,8 +98,8 @@ pub struct Incoming {
     pub from: String,
     /// When it came.
     pub now: Timestamp,
-    /// When its publisher last changed it, where that is known.
-    pub changed: Option<Date>,
+    /// Its date where the content has none, and who says so: `publisher` or `user`.
+    pub dated: Option<(Date, &'static str)>,
     /// Its licence, where the content does not tell.
     pub licence: Option<String>,
     /// The attribution that the licence asks for.
@@ -438,9 +438,9 @@ fn described(incoming: &Incoming, survey: &Survey, unpacked: &Path) -> Result<(C
     let sha256 = proof::check(unpacked, &Proof::default())?;
     let size = unpacked.metadata().map_err(io_error("read", unpacked))?.len();
     let arrived = incoming.now.date();
-    let (date, dated_by) = match (&survey.source.as_of, incoming.changed) {
+    let (date, dated_by) = match (&survey.source.as_of, incoming.dated) {
         (Some(date), _) => (date.clone(), "content"),
-        (None, Some(changed)) => (changed.to_string(), "publisher"),
+        (None, Some((date, who))) => (date.to_string(), who),
         (None, None) => (arrived.to_string(), "arrival"),
     };
     let ending = match survey.source.kind.split(' ').next() {

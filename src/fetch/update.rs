@@ -148,7 +148,7 @@ fn fetch(
         called,
         from: shown.clone(),
         now: *now,
-        changed: validators.day(),
+        dated: validators.day().map(|day| (day, "publisher")),
         licence: some(&source.licence),
         attribution: source.attribution.clone(),
         keep: Some(source.keep),

@@ -184,6 +184,20 @@ fn a_store_that_was_touched_is_found_out() {
 }
 
 #[test]
+fn data_without_a_date_gets_one() {
+    let site = Site::new();
+    site.write("feed.csv", "52.80.0.0/14,JP,,,\n");
+    let said = site.run(&["db", "import", "feed.csv", "--as-of", "2025-07-22"]);
+    assert!(said.out.starts_with("feed: geofeed of 2025-07-22, "), "{}{}", said.out, said.err);
+    let manifest = std::fs::read_to_string(site.path("store/manifest.toml")).unwrap();
+    assert!(manifest.contains("dated-by = \"user\""), "{manifest}");
+    // What the content says comes before it.
+    site.write("feed-2025-08-01.csv", "52.80.0.0/14,KR,,,\n");
+    let said = site.run(&["db", "import", "feed-2025-08-01.csv", "--as-of", "2025-07-22"]);
+    assert!(said.out.starts_with("feed: geofeed of 2025-08-01, "), "{}{}", said.out, said.err);
+}
+
+#[test]
 fn a_folder_stands_for_the_location_data_in_it() {
     let site = Site::new();
     std::fs::create_dir(site.path("data")).unwrap();

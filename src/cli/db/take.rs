@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use jiff::civil::Date;
 
 use crate::cli::args::size;
 use crate::cli::{Exit, Stop, plan, tell};
@@ -66,6 +67,9 @@ pub struct ImportArgs {
     /// The licence, where neither the file nor the catalogue tells
     #[arg(long, value_name = "TEXT")]
     licence: Option<String>,
+    /// The date of data that does not tell it; without one it is taken to be of today
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Date>,
     /// Keep superseded copies: the licence lets you
     #[arg(long)]
     keep_copies: bool,
@@ -107,7 +111,7 @@ fn import_one(store: &mut Store, args: &ImportArgs, file: &Path) -> Result<(Stri
         called,
         from: file.display().to_string(),
         now: plan::now(),
-        changed: None,
+        dated: args.as_of.map(|date| (date, "user")),
         licence: args.licence.clone().or_else(|| known.as_ref().map(|known| known.licence.clone())),
         attribution: known.as_ref().and_then(|known| known.attribution.clone()),
         keep,
