@@ -6,13 +6,14 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::measure::span_of;
 use super::syntax::{Fields, Sink, integer, meant_word, wrong_type};
 use super::tripwire::{self, TripwireText};
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{Opener, Severity, Timestamp};
 
-/// The most days of `max-age`: a hundred years.
-const MAX_AGE: u32 = 36_500;
+/// Nanoseconds in a day.
+const DAY: u64 = 86_400 * Timestamp::SECOND;
 
 /// What a rule does, or the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -356,15 +357,15 @@ fn read_header(mut fields: Fields<'_, '_>, document: &mut Document, sink: &mut S
     fields.finish(sink);
 }
 
-/// A number of days, as `180d`.
+/// A span of whole days, as `180d`.
 fn read_max_age(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<u32> {
     let text = fields.text("max-age", sink)?;
-    let days = text.get_ref().strip_suffix('d').filter(|digits| digits.bytes().all(|octet| octet.is_ascii_digit()));
-    let days = days.and_then(|digits| digits.parse().ok()).filter(|days| (1..=MAX_AGE).contains(days));
+    let span = span_of(&text, sink)?;
+    let days = span.is_multiple_of(DAY).then(|| u32::try_from(span / DAY).ok()).flatten();
     if days.is_none() {
-        let message = format!("{} is no value of `max-age`", quoted(text.get_ref()));
-        let help = format!("write a number of days from 1 to {MAX_AGE} and a `d`, such as `max-age = \"180d\"`");
-        sink.push(Diagnostic::error(Code::BadValue, message).at(text.span(), "not a number of days").help(help));
+        let message = format!("{} is no value of `max-age`: location data is dated by days", quoted(text.get_ref()));
+        let help = "write a number of days or weeks, such as `max-age = \"180d\"`";
+        sink.push(Diagnostic::error(Code::BadValue, message).at(text.span(), "not whole days").help(help));
     }
     days
 }
