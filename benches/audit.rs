@@ -10,7 +10,7 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
 use landfall::audit::{Grounds, Local};
-use landfall::locate::Gazetteer;
+use landfall::locate::Atlas;
 use landfall::policy::{Library, Policy};
 use landfall::run::batch::{self, Advance};
 use landfall::source::Options;
@@ -71,8 +71,8 @@ fn benches(c: &mut Criterion) {
     let policy = Policy::parse("bench", include_str!("../rules/zoom-2020.toml"), Library::embedded())
         .policy
         .expect("the pack is valid");
-    let gazetteer = Gazetteer::embedded().expect("the embedded table is whole");
-    let grounds = Grounds { policy: Some(policy), gazetteer, local: Local::Zones, horizon: None };
+    let atlas = Atlas::embedded().expect("the embedded table is whole");
+    let grounds = Grounds { policy: Some(policy), atlas, local: Local::Zones, horizon: None };
     let (inputs, _) = batch::plan(std::slice::from_ref(&path));
     let options = Options { max_inflate: u64::MAX, ..Options::default() };
 
@@ -90,7 +90,7 @@ fn benches(c: &mut Criterion) {
         b.iter(|| batch::audit(&inputs, &grounds, &options, 1, &Arc::new(Advance::default())));
     });
     group.finish();
-    c.bench_function("start: embedded table", |b| b.iter(Gazetteer::embedded));
+    c.bench_function("start: embedded table", |b| b.iter(Atlas::embedded));
 }
 
 criterion_group!(all, benches);

@@ -20,7 +20,8 @@
 //!
 //! **Layer 2, the auditor**: [`audit`] judges flow records and folds them; [`report`] writes what came of it.
 //!
-//! **Layer 3, the drivers**: [`run`], a batch of files or a live capture; [`cli`], what was typed.
+//! **Layer 3, the drivers**: [`run`], a batch of files or a live capture; [`fetch`], location data from outside, verified and
+//! kept; [`cli`], what was typed.
 //!
 //! Use goes down only, and `tests/it/layers.rs` enforces it: `model` and `diag` use nothing, and every
 //! room uses `model`; `meter` uses `wire`, `source` uses both; `locate` and `policy` know no other instrument.
@@ -43,6 +44,7 @@
 pub mod audit;
 pub mod cli;
 pub mod diag;
+pub mod fetch;
 pub mod locate;
 pub mod meter;
 pub mod model;

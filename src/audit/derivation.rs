@@ -88,7 +88,8 @@ impl Cases {
         for exemplar in tally.exemplars() {
             let far = exemplar.far.0;
             let address = self.address(far);
-            let mut claimed: BTreeSet<Location> = BTreeSet::from([grounds.gazetteer.locate(far).location]);
+            let mut claimed: BTreeSet<Location> =
+                BTreeSet::from([grounds.atlas.at(exemplar.start).locate(far).location]);
             claimed.extend(address.into_iter().flat_map(|known| known.cases.keys().map(|case| case.location)));
             claimed.extend(address.into_iter().flat_map(|known| known.alone.keys().copied()));
             for location in claimed {

@@ -189,7 +189,7 @@ impl<'a> Auditor<'a> {
         let stated = view.far_zone.and_then(|zone| policy?.zone_country(zone));
         let place = match stated {
             Some(places) => Place { location: Location::stated(places), operator: None },
-            None => self.grounds.gazetteer.locate(view.far.0),
+            None => self.grounds.atlas.at(view.record.start).locate(view.far.0),
         };
         let name = view.name.map(|name| &*name.text);
         let epoch = policy.and_then(|policy| policy.epoch(view.record.start));

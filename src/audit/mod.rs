@@ -11,6 +11,7 @@ mod derivation;
 mod judge;
 mod ruling;
 mod settle;
+mod sources;
 mod summary;
 mod trip;
 mod tripwire;
@@ -24,7 +25,7 @@ use tripwire::Wires;
 
 use ipnet::IpNet;
 
-use crate::locate::{Gazetteer, Horizon, horizon};
+use crate::locate::{Atlas, Horizon, horizon};
 use crate::model::{Addr, Assumption, Coverage, Exchange, FindingKey, FlowRecord, InventoryKey, Tally, Totals, ZoneId};
 use crate::policy::Policy;
 
@@ -32,8 +33,8 @@ use crate::policy::Policy;
 pub struct Grounds {
     /// The policy; without one, only the inventory is taken.
     pub policy: Option<Policy>,
-    /// Where addresses can be.
-    pub gazetteer: Gazetteer,
+    /// Where addresses can be, as of any time.
+    pub atlas: Atlas,
     /// Which addresses are ours.
     pub local: Local,
     /// What round-trip times can refute; `None` where it is not known from where they were measured.
@@ -88,7 +89,7 @@ impl Grounds {
     pub fn basis(&self) -> Basis {
         Basis {
             policy: self.policy.as_ref().map(|policy| policy.digest().to_owned()),
-            gazetteer: self.gazetteer.digest().to_owned(),
+            gazetteer: self.atlas.digest().to_owned(),
             local: self.local.assumption(),
             horizon: self
                 .horizon

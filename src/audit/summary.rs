@@ -24,6 +24,7 @@ impl Audit {
     /// The report on a settled audit, with the round-trip times that it was settled by.
     pub fn report_by(&self, evidence: &Cases, grounds: &Grounds, stamp: Option<Timestamp>) -> Report {
         let inputs: Vec<_> = self.coverage.inputs.values().cloned().collect();
+        let flows = self.period();
         let first = inputs.iter().filter_map(|input| input.first).min();
         let last = inputs.iter().filter_map(|input| input.last).max();
         let period = first.zip(last).map(|(first, last)| (first.date(), last.date()));
@@ -39,7 +40,7 @@ impl Audit {
             .iter()
             .map(|(key, exchange)| InventoryRow {
                 zone: grounds.zone_name(key.zone).to_owned(),
-                to: grounds.endpoint(key.places, key.standing, key.operator, key.party, key.to_zone),
+                to: grounds.endpoint(key.places, key.standing, key.operator, key.party, key.to_zone, exchange.last),
                 decision: key.decision,
                 flows: exchange.flows,
                 sent: exchange.sent,
@@ -52,7 +53,7 @@ impl Audit {
         // The key's order breaks ties, because the sort is stable and the map is sorted.
         inventory.sort_by_key(|row| Reverse(row.sent.octets.saturating_add(row.received.octets)));
         let tripwires = self.tripwires(grounds);
-        let outcome = if trip::fails(&tripwires) { Outcome::Forbidden } else { self.outcome() };
+        let outcome = if trip::fails(&tripwires) { Outcome::Forbidden } else { self.outcome_on(grounds) };
         let horizon = evidence.summary(grounds);
         let mut limits = self.limits(grounds);
         limits.extend(horizon.iter().flat_map(derivation::limits));
@@ -69,8 +70,8 @@ impl Audit {
             findings,
             tripwires,
             inventory,
-            location_sources: grounds.gazetteer.sources().to_vec(),
-            gazetteer: grounds.gazetteer.digest().to_owned(),
+            location_sources: grounds.atlas.sources(flows),
+            gazetteer: grounds.atlas.digest().to_owned(),
             local: grounds.local.assumption(),
             limits,
             horizon,
@@ -104,9 +105,9 @@ impl Audit {
             Reason::Default => None,
         };
         let zone = grounds.zone_name(key.zone).to_owned();
-        let to = grounds.endpoint(key.places, key.standing, key.operator, key.party, key.to_zone);
+        let to = grounds.endpoint(key.places, key.standing, key.operator, key.party, key.to_zone, tally.last);
         let examples: Vec<ExampleFlow> = tally.exemplars().iter().map(|exemplar| self.example(exemplar)).collect();
-        let far: BTreeSet<Addr> = examples.iter().map(|example| example.far).collect();
+        let far: BTreeSet<(Addr, Timestamp)> = examples.iter().map(|example| (example.far, example.start)).collect();
         Finding {
             id: finding_id(key, rule.map(|rule| rule.id.as_str()), &zone, &to),
             decision: key.decision,
@@ -124,7 +125,9 @@ impl Audit {
             evidence: if key.to_zone.is_some() {
                 Vec::new()
             } else {
-                far.iter().flat_map(|addr| grounds.evidence(*addr)).collect()
+                let evidence: BTreeSet<Evidence> =
+                    far.iter().flat_map(|(addr, start)| grounds.evidence(*addr, *start)).collect();
+                evidence.into_iter().collect()
             },
             to,
             uniflows: tally.uniflows,
@@ -168,8 +171,7 @@ impl Audit {
              no network tool can see."
                 .to_owned(),
         ];
-        let with_places = grounds.gazetteer.sources().iter().filter(|source| source.kind.contains("country")).count();
-        if with_places == 1 {
+        if grounds.atlas.least_opinions(self.period()) == 1 {
             limits.push(
                 "Locations rest on one database. One country database alone is wrong for some addresses, most often in small blocks of \
                  cloud providers: confirm a finding with a second source before acting on it."
@@ -199,6 +201,7 @@ impl Audit {
                     .to_owned(),
             );
         }
+        limits.extend(self.limits_of_sources(grounds));
         if grounds.policy.is_none() {
             limits.push("No policy was given: nothing was judged, this is an inventory.".to_owned());
         }
@@ -214,35 +217,30 @@ impl Grounds {
         asn: Option<Asn>,
         party: Option<PartyId>,
         zone: Option<ZoneId>,
+        at: Timestamp,
     ) -> Endpoint {
         let policy = self.policy.as_ref();
         Endpoint {
             places,
             standing,
             asn,
-            organisation: asn.and_then(|asn| self.gazetteer.organisation(asn)).map(str::to_owned),
+            organisation: asn.and_then(|asn| self.atlas.organisation(asn, at)).map(str::to_owned),
             party: party.zip(policy).map(|(party, policy)| policy.party_name(party).to_owned()),
             zone: zone.map(|zone| self.zone_name(zone).to_owned()),
         }
     }
 
-    /// What every source says of an address, sorted.
-    fn evidence(&self, addr: Addr) -> Vec<Evidence> {
-        let mut evidence: Vec<Evidence> = self
-            .gazetteer
-            .claims(addr)
-            .into_iter()
-            .map(|claim| Evidence {
-                address: addr,
-                network: claim.network.to_string(),
-                places: claim.places,
-                source: self.gazetteer.source(claim.source).map(|source| source.name.clone()).unwrap_or_default(),
-                authority: claim.authority,
-                region: claim.region.and_then(|region| self.gazetteer.region(region)).map(str::to_owned),
-            })
-            .collect();
-        evidence.sort();
-        evidence
+    /// What every source says of an address, by the copies for a flow that began at a time.
+    fn evidence(&self, addr: Addr, start: Timestamp) -> impl Iterator<Item = Evidence> {
+        let gazetteer = self.atlas.at(start);
+        gazetteer.claims(addr).into_iter().map(move |claim| Evidence {
+            address: addr,
+            network: claim.network.to_string(),
+            places: claim.places,
+            source: gazetteer.source(claim.source).map(|source| source.name.clone()).unwrap_or_default(),
+            authority: claim.authority,
+            region: claim.region.and_then(|region| gazetteer.region(region)).map(str::to_owned),
+        })
     }
 }
 

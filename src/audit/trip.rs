@@ -82,7 +82,8 @@ impl Trips<'_> {
     }
 
     fn trip(&mut self, sentence: String, since: Timestamp, cell: Option<&Cell>, zone: ZoneId, tally: &Tally) {
-        let to = cell.map(|cell| self.grounds.endpoint(cell.places, cell.standing, cell.operator, cell.party, None));
+        let to = cell
+            .map(|cell| self.grounds.endpoint(cell.places, cell.standing, cell.operator, cell.party, None, tally.last));
         self.tripped.push(Tripped {
             sentence,
             since,
@@ -326,7 +327,8 @@ impl Trips<'_> {
 
     /// The names that a register can know a far end by.
     fn names(&self, cell: &Cell) -> Vec<String> {
-        let to = self.grounds.endpoint(cell.places, cell.standing, cell.operator, cell.party, None);
+        let last = self.audit.period().1;
+        let to = self.grounds.endpoint(cell.places, cell.standing, cell.operator, cell.party, None, last);
         let title =
             cell.party.zip(self.grounds.policy.as_ref()).map(|(party, policy)| policy.party_title(party).to_owned());
         [to.party, title, to.organisation].into_iter().flatten().filter(|name| !name.is_empty()).collect()
@@ -334,7 +336,8 @@ impl Trips<'_> {
 
     /// The far end, as it is called: its party, or who runs it.
     fn who(&self, cell: &Cell) -> String {
-        let to = self.grounds.endpoint(cell.places, cell.standing, cell.operator, cell.party, None);
+        let last = self.audit.period().1;
+        let to = self.grounds.endpoint(cell.places, cell.standing, cell.operator, cell.party, None, last);
         match (to.party, to.organisation, to.asn) {
             (Some(party), ..) => format!("party {party}"),
             (None, Some(organisation), _) => organisation,

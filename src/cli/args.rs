@@ -43,7 +43,7 @@ pub enum Command {
     Locate(super::locate::LocateArgs),
     /// Derive a finding of a report: claims, horizon, rule, decision
     Explain(super::explain::ExplainArgs),
-    /// List and verify location data
+    /// Fetch, import, list and verify location data
     #[command(subcommand)]
     Db(super::db::DbCommand),
     /// Write, lint, list and test policies
@@ -111,8 +111,8 @@ pub struct GroundsArgs {
     #[arg(long, value_name = "NET", value_delimiter = ',', action = ArgAction::Append, conflicts_with = "policy", value_parser = network)]
     pub local: Vec<IpNet>,
     /// Location data, told apart by content: MMDB databases, region feeds of AWS, Google Cloud, Azure and Oracle, geofeeds,
-    /// anycast lists, registries' delegations, overrides; or `embedded` [default: databases in the usual folders, else
-    /// embedded]
+    /// anycast lists, registries' delegations, overrides, folders of them; or `embedded` [default: the store of `db update`
+    /// and databases in the usual folders, else embedded]
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     pub db: Vec<PathBuf>,
 }
@@ -206,7 +206,7 @@ fn network(text: &str) -> Result<IpNet, String> {
 }
 
 /// A size: a number with an optional unit, decimal (`kB MB GB TB`) or binary (`KiB MiB GiB TiB`).
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     crate::policy::measure::octets(text).ok_or_else(|| "not a size, such as 64GiB or 500MB".to_owned())
 }
 

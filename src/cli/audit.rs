@@ -21,6 +21,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     let options = plan::options(&args.input);
     let threads = args.threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let advance = Arc::new(Advance::default());
+    let told = grounds.atlas.faults_so_far();
     let audit = with_progress(&inputs, &advance, || batch::audit(&inputs, &grounds, &options, threads, &advance));
 
     let mut read = 0;
@@ -37,6 +38,10 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
         return Err(Stop::Told(Exit::Failed));
     }
     let mut report = audit.report(&grounds, stamp);
+    // Copies of other times are read when flows of that time come.
+    for fault in grounds.atlas.faults_so_far().difference(&told) {
+        tell(fault);
+    }
     for error in &unreadable {
         report.limits.push(format!("An input was not read: {error}."));
     }

@@ -60,7 +60,7 @@ fn as_text<S: serde::Serializer>(protocol: &Protocol, serializer: S) -> Result<S
 impl<'a> Row<'a> {
     fn of(record: &'a FlowRecord, batch: &'a Batch, input: &'a str, grounds: &'a Grounds) -> Self {
         let far = grounds.far_end(record);
-        let place = far.map(|far| grounds.gazetteer.locate(far));
+        let place = far.map(|far| grounds.atlas.at(record.start).locate(far));
         let name = record.name.and_then(|id| batch.name(id));
         let operator = place.and_then(|place| place.operator);
         let policy = grounds.policy.as_ref();
@@ -97,7 +97,7 @@ impl<'a> Row<'a> {
             places: place.map(|place| place.location.possible()),
             standing: place.map(|place| place.location.standing()),
             asn: operator,
-            org: operator.and_then(|asn| grounds.gazetteer.organisation(asn)),
+            org: operator.and_then(|asn| grounds.atlas.organisation(asn, record.start)),
             party,
             tunnel: record.tunnel.name(),
             input,

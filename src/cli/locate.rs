@@ -33,7 +33,8 @@ pub struct LocateArgs {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// Location data, told apart by content, or `embedded` [default: databases in the usual folders, else embedded]
+    /// Location data, told apart by content, or `embedded` [default: the store of `db update` and databases
+    /// in the usual folders, else embedded]
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     db: Vec<PathBuf>,
     /// Also say what a policy decides of payload sent there
@@ -48,7 +49,7 @@ pub struct LocateArgs {
     /// The least round-trip time to the addresses, in milliseconds: also say what it refutes
     #[arg(long, value_name = "MS", value_parser = milliseconds)]
     rtt: Option<RoundTrip>,
-    /// The day on which overrides and the policy are read [default: today]
+    /// The day as of which locations, overrides and the policy are read [default: today]
     #[arg(long, value_name = "DATE")]
     on: Option<Date>,
 }
@@ -135,7 +136,8 @@ pub(super) fn run(args: &LocateArgs) -> Result<Exit, Stop> {
         None => None,
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut exit = Exit::Clean;
+    // Without a source that was to be used an answer is not all that could be known.
+    let mut exit = if grounds.atlas.faults_so_far().is_empty() { Exit::Clean } else { Exit::Open };
     let mut answer = |text: &str| -> io::Result<()> {
         let Ok(ip) = text.parse::<IpAddr>() else {
             tell(&format!("`{text}` is not an address"));
@@ -205,7 +207,7 @@ fn row<'a>(
     sender: Option<(&'a Policy, ZoneId)>,
     today: Date,
 ) -> Row<'a> {
-    let gazetteer = &grounds.gazetteer;
+    let gazetteer = grounds.atlas.at(Timestamp::at_midnight(today));
     let place = gazetteer.locate(addr);
     let horizon = rtt.zip(grounds.horizon.as_ref()).map(|(rtt, horizon)| reached(horizon, rtt, place.location));
     let location = horizon.as_ref().map_or(place.location, |reached| place.location.within_reach(reached.reach));

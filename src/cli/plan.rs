@@ -13,7 +13,8 @@ use jiff::civil::Date;
 
 use crate::audit::{Grounds, Local};
 use crate::diag::{self, Colour, Diagnostic, Level, with_causes};
-use crate::locate::{self, Gazetteer};
+use crate::fetch::{self, Store};
+use crate::locate::{self, Atlas, SourceFile};
 use crate::meter::MeterConfig;
 use crate::model::{Outcome, Report, Timestamp};
 use crate::policy::{Library, Policy};
@@ -37,12 +38,14 @@ pub(super) fn grounds_on(
     today: Date,
 ) -> Result<Grounds, Stop> {
     let policy = policy(args, host);
-    let gazetteer = gazetteer(&args.db, today).map_err(|reason| tell(&reason));
-    match (policy, gazetteer) {
-        (Ok((policy, local)), Ok(gazetteer)) => {
+    let max_age = policy.as_ref().ok().and_then(|(policy, _)| policy.as_ref()?.max_age());
+    let atlas = atlas(&args.db, today, max_age);
+    match (policy, atlas) {
+        (Ok((policy, local)), Ok(atlas)) => {
             let horizon = vantage.and_then(|vantage| vantage.horizon(policy.as_ref()));
-            Ok(Grounds { policy, gazetteer, local, horizon })
+            Ok(Grounds { policy, atlas, local, horizon })
         }
+        (_, Err(stop)) => Err(stop),
         _ => Err(Stop::Told(Exit::Failed)),
     }
 }
@@ -92,12 +95,100 @@ pub(super) fn today() -> Date {
     jiff::Zoned::now().date()
 }
 
-/// The location data that is named, or that is found in the usual folders, or the embedded.
-pub(super) fn gazetteer(paths: &[PathBuf], today: Date) -> Result<Gazetteer, String> {
-    let folders: Vec<&Path> = locate::USUAL_FOLDERS.iter().map(Path::new).collect();
-    let found = if paths.is_empty() { locate::discover(&folders) } else { paths.to_vec() };
-    let gazetteer = if found.is_empty() { Gazetteer::embedded() } else { Gazetteer::open_on(&found, Some(today)) };
-    gazetteer.map_err(|error| with_causes(&error))
+/// The location data that is named, or that is found in the usual folders, or the embedded. What of it cannot be used is
+/// told here; where nothing that was named can, there is no run.
+pub(super) fn atlas(paths: &[PathBuf], today: Date, max_age: Option<u32>) -> Result<Atlas, Stop> {
+    let (files, notes) = located(paths)?;
+    for note in &notes {
+        tell(note);
+    }
+    let atlas = if files.is_empty() { Atlas::embedded() } else { Atlas::open(&files, Some(today), max_age) };
+    let atlas = atlas.map_err(|error| Stop::Failed(with_causes(&error)))?;
+    let faults = atlas.faults_so_far();
+    for fault in &faults {
+        tell(fault);
+    }
+    if !paths.is_empty() && atlas.copies() == 0 {
+        tell("no location data that was named can be used");
+        return Err(Stop::Told(Exit::Failed));
+    }
+    Ok(atlas)
+}
+
+/// The folder of the store: the one that is named, or `$LANDFALL_STORE`, or the place for data of the XDG base directories.
+pub(super) fn store(named: Option<&Path>) -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = || variable("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let home = || variable("HOME").map(|home| home.join(".local/share"));
+    let usual = || data().or_else(home).map(|data| data.join("landfall/db"));
+    named.map(Path::to_owned).or_else(|| variable("LANDFALL_STORE")).or_else(usual)
+}
+
+/// A name in the store after the name of a file, without its endings and date.
+pub(super) fn source_name(file: &str) -> String {
+    let endings = [".gz", ".zst", ".tar", ".mmdb", ".json", ".csv", ".txt"];
+    let mut stem = file;
+    while let Some(shorter) = endings.iter().find_map(|ending| stem.strip_suffix(ending)) {
+        stem = shorter;
+    }
+    fetch::name_of(&locate::without_date(stem))
+}
+
+/// The time by the clock.
+pub(super) fn now() -> Timestamp {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp::from_secs(now.map_or(0, |since| since.as_secs()))
+}
+
+/// The most files of a folder of location data that are looked at.
+const MAX_FILES: usize = locate::MAX_COPIES;
+
+/// The files that paths stand for: a folder stands for the location data in it. And what is to be said of them.
+fn located(paths: &[PathBuf]) -> Result<(Vec<SourceFile>, Vec<String>), Stop> {
+    let (mut files, mut notes) = (Vec::new(), Vec::new());
+    let held = |folder: &Path| -> Result<Vec<SourceFile>, Stop> {
+        Store::open(folder).map(|store| store.files()).map_err(|error| Stop::Failed(with_causes(&error)))
+    };
+    if paths.is_empty() {
+        if let Some(folder) = store(None).filter(|folder| Store::is_at(folder)) {
+            files.extend(held(&folder)?);
+        }
+        let folders: Vec<&Path> = locate::USUAL_FOLDERS.iter().map(Path::new).collect();
+        files.extend(locate::discover(&folders).into_iter().map(SourceFile::from));
+    }
+    for path in paths {
+        if !path.is_dir() {
+            files.push(SourceFile::from(path.clone()));
+            continue;
+        }
+        if Store::is_at(path) {
+            files.extend(held(path)?);
+            continue;
+        }
+        let unread = |error: io::Error| Stop::Failed(format!("cannot read {}: {error}", path.display()));
+        let mut found = Vec::new();
+        for entry in path.read_dir().map_err(unread)?.take(MAX_FILES) {
+            let entry = entry.map_err(unread)?;
+            if entry.path().is_file() && !entry.file_name().to_string_lossy().starts_with('.') {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        // Publishers put their terms beside their data, as text.
+        let (beside, data): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().partition(|file| {
+            let is_text = file.extension().is_none_or(|extension| extension == "txt" || extension == "md");
+            is_text && !locate::is_source(file)
+        });
+        if !beside.is_empty() {
+            let names: Vec<_> = beside.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+            notes.push(format!("in {}, no location data: {}", path.display(), names.join(", ")));
+        }
+        if data.is_empty() {
+            notes.push(format!("{} holds no location data", path.display()));
+        }
+        files.extend(data.into_iter().map(SourceFile::from));
+    }
+    Ok((files, notes))
 }
 
 /// The inputs that the arguments name. Those that cannot be read are told; the others go on.
@@ -136,10 +227,7 @@ pub(super) fn meter(args: &MeterArgs) -> MeterConfig {
 pub(super) fn stamp(args: &OutputArgs) -> Result<Option<Timestamp>, Stop> {
     match args.stamp.as_deref() {
         None => Ok(None),
-        Some("now") => {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            Ok(Some(Timestamp::from_secs(now.map_or(0, |since| since.as_secs()))))
-        }
+        Some("now") => Ok(Some(now())),
         Some(text) => match text.parse() {
             Ok(time) => Ok(Some(time)),
             Err(_) => {

@@ -40,6 +40,14 @@ pub(super) fn read(path: &Path, today: Option<Date>) -> Result<Database, LocateE
     }
 }
 
+/// Whether the beginning of a file, or its end, is that of a source of locations. Of what cannot be read it is not known:
+/// yes, so that whoever reads it says what is wrong.
+pub fn is_source(path: &Path) -> bool {
+    let Ok(octets) = mmdb::octets(path) else { return true };
+    let text = std::str::from_utf8(&octets).map(|text| text.trim_start_matches('\u{feff}'));
+    mmdb::is_marked(&octets) || text.is_ok_and(|text| text.trim_start().starts_with('{') || form(text).is_some())
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Geofeed,

@@ -64,6 +64,7 @@ pub fn vintage() -> Result<Vintage, LocateError> {
 
 fn database(layer: Layer, origin: Origin, kind: &str) -> Database {
     let as_of = origin.date.parse().ok();
+    let series = Some(origin.name.clone());
     let source = LocationSource {
         name: origin.name,
         origin: "embedded".to_owned(),
@@ -75,7 +76,7 @@ fn database(layer: Layer, origin: Origin, kind: &str) -> Database {
         attribution: Some(origin.attribution),
         networks: origin.networks,
     };
-    Database { layer, source, as_of, extent: Extent::World, notes: Vec::new() }
+    Database { layer, source, as_of, extent: Extent::World, series, notes: Vec::new() }
 }
 
 pub(super) fn countries() -> Result<Database, LocateError> {

@@ -22,7 +22,7 @@ pub const MAX_SOURCES: usize = 64;
 /// How many runs on either side of an address are looked at to find the network of a claim.
 const MAX_NEIGHBOURS: usize = 4096;
 /// The word that names the embedded data where a path is expected.
-const EMBEDDED: &str = "embedded";
+pub(super) const EMBEDDED: &str = "embedded";
 
 /// What is known of a run of addresses: an index into the places, and an AS number or zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,11 @@ impl Gazetteer {
                 return Err(LocateError::TooMany);
             }
         }
+        Self::of(databases)
+    }
+
+    /// These sources, and the embedded tables of the kinds that none of them is.
+    pub(super) fn of(mut databases: Vec<Database>) -> Result<Self, LocateError> {
         let is_world = |database: &Database| database.extent == Extent::World;
         if !databases.iter().any(|database| is_world(database) && database.layer.has_places()) {
             databases.push(embedded::countries()?);
@@ -103,6 +108,21 @@ impl Gazetteer {
             databases.push(embedded::systems()?);
         }
         Self::build(databases)
+    }
+
+    /// Of no source: nothing is known of any address.
+    pub(super) fn nothing() -> Self {
+        Self {
+            v4: Table::new(Runs::default()),
+            v6: Table::new(Runs::default()),
+            places: Places::default().weigh(),
+            organisations: Vec::new(),
+            sources: Vec::new(),
+            dates: Vec::new(),
+            regions: Vec::new(),
+            notes: Vec::new(),
+            digest: String::new(),
+        }
     }
 
     fn build(databases: Vec<Database>) -> Result<Self, LocateError> {

@@ -13,8 +13,21 @@ pub(super) struct Database {
     pub(super) source: LocationSource,
     pub(super) as_of: Option<Date>,
     pub(super) extent: Extent,
+    /// What tells that two files are one source at two times; `None` where nothing in them does.
+    pub(super) series: Option<String>,
     /// What a reader of the source should know: rows that could not be used, regions that are not known.
     pub(super) notes: Vec<String>,
+}
+
+impl Database {
+    /// What a provider said too long before or after the flows counts no more than a database.
+    pub(super) fn demote(&mut self, note: String) {
+        for saying in &mut self.layer.sayings {
+            saying.authority = saying.authority.min(Authority::Indicative);
+        }
+        self.source.authority = self.source.authority.min(Authority::Indicative);
+        self.notes.push(note);
+    }
 }
 
 /// Of how much of the address space a source means to speak.
@@ -75,6 +88,14 @@ impl Layer {
     /// Whether it says anything of IPv4, and of IPv6.
     pub(super) fn families(&self) -> (bool, bool) {
         (self.places.0.said() + self.systems.0.said() > 0, self.places.1.said() + self.systems.1.said() > 0)
+    }
+
+    /// How many IPv4 addresses it says something of.
+    pub(super) fn addresses(&self) -> u64 {
+        let said = |runs: &Runs<u32, u32>| {
+            runs.iter().filter(|run| run.2 != 0).map(|run| u64::from(run.1 - run.0) + 1).sum::<u64>()
+        };
+        said(&self.places.0).max(said(&self.systems.0))
     }
 
     /// Whether it knows any AS number.

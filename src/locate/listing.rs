@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::Path;
 
 use ipnet::IpNet;
@@ -283,7 +284,16 @@ impl Document<'_> {
             return Err(self.unusable(format!("no row of it can be used{what}")));
         }
         let stem = self.path.file_stem().map_or_else(String::new, |stem| tidy(&stem.to_string_lossy()));
-        let as_of = as_of.or_else(|| date_in(&stem));
+        // A list that says its date says it in every edition; of others the name must tell that they are editions.
+        let in_name = dated(&stem);
+        let series =
+            in_name.as_ref().map(|(_, rest)| rest.clone()).or_else(|| as_of.map(|_| stem.to_ascii_lowercase()));
+        let series = match kind {
+            // One file of its kind in the world.
+            "feed aws" | "feed oci" => Some(kind.to_owned()),
+            _ => series.filter(|_| authority != Authority::Operator).map(|rest| format!("{kind} {rest}")),
+        };
+        let as_of = as_of.or(in_name.map(|(date, _)| date));
         let mut digest = hex(&Sha256::digest(self.text));
         if left_out {
             // The same file on another day can say something else.
@@ -300,12 +310,29 @@ impl Document<'_> {
             attribution: None,
             networks: layer.networks,
         };
-        Ok(Database { layer, source, as_of, extent: Extent::Part, notes })
+        Ok(Database { layer, source, as_of, extent: Extent::Part, series, notes })
     }
 }
 
 /// A date within a text, as `2026-08-22` or `20260822`, in this century.
 pub(super) fn date_in(text: &str) -> Option<Date> {
+    find_date(text).map(|(_, date)| date)
+}
+
+/// The date in the name of a file, and the name without it, in lower case.
+pub(super) fn dated(name: &str) -> Option<(Date, String)> {
+    let (place, date) = find_date(name)?;
+    let (before, after) = (name.get(..place.start)?, name.get(place.end..)?);
+    let rest = format!("{}{after}", before.trim_end_matches(['-', '_', '.', ' ']));
+    Some((date, rest.to_ascii_lowercase()))
+}
+
+/// The name of a file without the date in it.
+pub fn without_date(name: &str) -> String {
+    dated(name).map_or_else(|| name.to_owned(), |(_, rest)| rest)
+}
+
+fn find_date(text: &str) -> Option<(Range<usize>, Date)> {
     let octets = text.as_bytes();
     let number = |from: usize, count: usize| -> Option<i16> {
         let digits = octets.get(from..from + count)?;
@@ -323,7 +350,8 @@ pub(super) fn date_in(text: &str) -> Option<Date> {
         let (month, day, end) =
             if dash(at + 4) && dash(at + 7) { (at + 5, at + 8, at + 10) } else { (at + 4, at + 6, at + 8) };
         let year = number(at, 4).filter(|year| (2000..2100).contains(year) && !is_digit(Some(end)))?;
-        Date::new(year, number(month, 2)?.try_into().ok()?, number(day, 2)?.try_into().ok()?).ok()
+        let date = Date::new(year, number(month, 2)?.try_into().ok()?, number(day, 2)?.try_into().ok()?).ok()?;
+        Some((at..end, date))
     })
 }
 
@@ -374,6 +402,10 @@ mod tests {
         assert_eq!(found("ServiceTags_Public_20260506").as_deref(), Some("2026-05-06"));
         assert_eq!(found("ip-ranges.2026-08-22").as_deref(), Some("2026-08-22"));
         assert_eq!(found("2026-06-17-22-17-05").as_deref(), Some("2026-06-17"));
+        let rest = |name| dated(name).map(|(_, rest)| rest);
+        assert_eq!(rest("ServiceTags_Public_20260506").as_deref(), Some("servicetags_public"));
+        assert_eq!(rest("ip-ranges.2026-08-22").as_deref(), Some("ip-ranges"));
+        assert_eq!(rest("cloudflare-v4"), None);
         assert_eq!((found("1787411825"), found("20261399"), found("")), (None, None, None));
     }
 }

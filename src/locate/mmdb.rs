@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::LocateError;
 use super::layer::{Database, Extent, Layer, Organisations, Saying, tidy};
+use super::listing::dated;
 use super::record::Value;
 use super::runs::Writer;
 use super::transition;
@@ -87,6 +88,13 @@ pub(super) fn walk(path: &Path, octets: Vec<u8>) -> Result<Database, LocateError
         .filter(|secs| *secs > 0 && jiff::Timestamp::from_second(*secs).is_ok())
         .map(|secs| Timestamp::from_secs(secs.unsigned_abs()).date());
     let (licence, attribution) = terms(&metadata.database_type);
+    let stem = path.file_stem().map_or_else(String::new, |stem| tidy(&stem.to_string_lossy()));
+    // Converted files claim one type for the data of several publishers: there only a date in the name tells.
+    let kind = metadata.database_type.split(" (").next().unwrap_or_default().to_ascii_lowercase();
+    let series = match licence {
+        Some(_) => Some(kind),
+        None => dated(&stem).map(|(_, rest)| format!("{kind} {rest}")),
+    };
     let what = match (layer.has_places(), layer.has_systems()) {
         (true, true) => "country and asn",
         (true, false) => "country",
@@ -99,7 +107,7 @@ pub(super) fn walk(path: &Path, octets: Vec<u8>) -> Result<Database, LocateError
         _ => "",
     };
     let source = LocationSource {
-        name: path.file_stem().map_or_else(String::new, |stem| tidy(&stem.to_string_lossy())),
+        name: stem,
         origin: path.display().to_string(),
         kind: format!("mmdb {what}{only}"),
         authority: Authority::Indicative,
@@ -109,7 +117,7 @@ pub(super) fn walk(path: &Path, octets: Vec<u8>) -> Result<Database, LocateError
         attribution: attribution.map(str::to_owned),
         networks: layer.networks,
     };
-    Ok(Database { layer, source, as_of, extent: Extent::World, notes: Vec::new() })
+    Ok(Database { layer, source, as_of, extent: Extent::World, series, notes: Vec::new() })
 }
 
 /// Licence and attribution, where the type in the metadata tells the publisher.
@@ -131,7 +139,7 @@ fn terms(database_type: &str) -> (Option<&'static str>, Option<&'static str>) {
 }
 
 /// Hexadecimal digits of a digest.
-pub(super) fn hex(octets: &[u8]) -> String {
+pub(crate) fn hex(octets: &[u8]) -> String {
     use fmt::Write as _;
     octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
         let _ = write!(text, "{octet:02x}");

@@ -15,9 +15,11 @@
 //!
 //! A [`Horizon`] then cuts down where an address can be to what light can reach from a vantage.
 //!
-//! Within a source the most specific network speaks; between sources [`Location::weigh`] decides.
+//! Within a source the most specific network speaks; between sources [`Location::weigh`] decides; between copies of one
+//! source the one that is dated nearest to the flow ([`Atlas`]).
 
 mod anycast;
+mod atlas;
 mod delegated;
 mod detect;
 mod discover;
@@ -38,12 +40,16 @@ mod transition;
 
 use std::path::PathBuf;
 
+pub use atlas::{Atlas, Fault, MAX_COPIES, MAX_EPOCHS, SourceFile, Stated, Vintage};
+pub use detect::is_source;
 pub use discover::{USUAL_FOLDERS, discover};
 pub use feeds::{RegionError, region_country};
 pub use gazetteer::{Gazetteer, MAX_SOURCES};
 pub use horizon::{Horizon, Medium};
+pub use listing::without_date;
+pub(crate) use mmdb::hex;
 pub use runs::{Disorder, Key, Runs};
-pub use survey::{Survey, rests_on, survey};
+pub use survey::{Survey, rests_on, survey, survey_embedded};
 
 use crate::model::{Asn, Location};
 
@@ -61,7 +67,7 @@ pub struct Place {
 #[non_exhaustive]
 pub enum LocateError {
     /// Reading failed.
-    #[error("cannot read {path}")]
+    #[error("cannot read {path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,

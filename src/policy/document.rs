@@ -6,10 +6,14 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::measure::span_of;
 use super::syntax::{Fields, Sink, integer, meant_word, wrong_type};
 use super::tripwire::{self, TripwireText};
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{Opener, Severity, Timestamp};
+
+/// Nanoseconds in a day.
+const DAY: u64 = 86_400 * Timestamp::SECOND;
 
 /// What a rule does, or the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +120,7 @@ pub(super) struct Document {
     pub(super) default: Option<Spanned<Effect>>,
     pub(super) in_force: Period,
     pub(super) law: Option<Date>,
+    pub(super) max_age: Option<u32>,
     pub(super) vantage: Option<VantageText>,
     pub(super) sets: Vec<SetText>,
     pub(super) zones: Vec<ZoneText>,
@@ -362,8 +367,21 @@ fn read_header(mut fields: Fields<'_, '_>, document: &mut Document, sink: &mut S
         });
         Some(VantageText { country, point })
     });
-    fields.not_yet("max-age");
+    document.max_age = read_max_age(&mut fields, sink);
     fields.finish(sink);
+}
+
+/// A span of whole days, as `180d`.
+fn read_max_age(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<u32> {
+    let text = fields.text("max-age", sink)?;
+    let span = span_of(&text, sink)?;
+    let days = span.is_multiple_of(DAY).then(|| u32::try_from(span / DAY).ok()).flatten();
+    if days.is_none() {
+        let message = format!("{} is no value of `max-age`: location data is dated by days", quoted(text.get_ref()));
+        let help = "write a number of days or weeks, such as `max-age = \"180d\"`";
+        sink.push(Diagnostic::error(Code::BadValue, message).at(text.span(), "not whole days").help(help));
+    }
+    days
 }
 
 fn read_law(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<Date> {

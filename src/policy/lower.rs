@@ -183,6 +183,7 @@ fn lower(origin: &str, text: &str, document: &Document, library: &Library, lints
         default: document.default.as_ref().map_or(Effect::Forbid, |default| *default.get_ref()),
         in_force: document.in_force,
         law: document.law,
+        max_age: document.max_age,
         vantage,
         zone_table: NetworkTable::new(zone_claims.iter().map(|claim| (claim.network, ZoneId(claim.owner)))),
         zones,

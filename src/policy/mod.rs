@@ -31,7 +31,7 @@
 //!
 //! `vantage` is for the horizon, which cuts down where a far end can be before a rule is asked. `document`, `owner` and
 //! `holds` are kept and shown, and nothing is judged by them yet. What the format has
-//! and this version does not judge (`limit`, `[[waiver]]`, `region`, `max-age`) is an error, never left
+//! and this version does not judge (`limit`, `[[waiver]]`, `region`) is an error, never left
 //! out in silence.
 
 mod document;
@@ -85,6 +85,7 @@ pub struct Policy {
     default: Effect,
     in_force: Period,
     law: Option<Date>,
+    max_age: Option<u32>,
     vantage: Option<StatedVantage>,
     zones: Vec<Zone>,
     zone_table: networks::NetworkTable<ZoneId>,
@@ -264,6 +265,12 @@ impl Policy {
     /// Whom a party answers to; `None` where the policy does not say.
     pub fn controlled_from(&self, party: PartyId) -> Option<CountrySet> {
         self.parties.get(party.index())?.controlled_from
+    }
+
+    /// The most days between a flow and what a provider says of its networks (`max-age`): what was said longer before or
+    /// after counts as a database does.
+    pub fn max_age(&self) -> Option<u32> {
+        self.max_age
     }
 
     /// The class of a service port: flows of one class are selected by the same rules. `port` is the responder's; both ports

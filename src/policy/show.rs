@@ -37,6 +37,9 @@ impl Policy {
         field("in force", &period(&self.in_force));
         let law = self.law.map_or("as on the day of each flow".to_owned(), |law| format!("as on {law}"));
         field("law", &law);
+        if let Some(days) = self.max_age {
+            field("max-age", &format!("{days} days between a flow and its provider's word"));
+        }
         if let Some(vantage) = self.vantage() {
             field("vantage", &vantage.to_string());
         }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
 use landfall::audit::{Grounds, Local};
-use landfall::locate::Gazetteer;
+use landfall::locate::Atlas;
 use landfall::model::{Addr, Outcome, Scope};
 use landfall::policy::{Library, Policy};
 use landfall::run::batch::{self, Advance};
@@ -27,7 +27,7 @@ static GROUNDS: LazyLock<Grounds> = LazyLock::new(|| {
     let private = Local::private(&[]);
     let networks: Vec<String> = private.networks().iter().map(ToString::to_string).collect();
     let flags = Policy::from_flags(&["@eu.gdpr-area".to_owned()], &[], &networks, Library::embedded());
-    Grounds { policy: flags.policy, gazetteer: Gazetteer::embedded().unwrap(), local: private, horizon: None }
+    Grounds { policy: flags.policy, atlas: Atlas::embedded().unwrap(), local: private, horizon: None }
 });
 
 #[test]

@@ -54,7 +54,7 @@ fn grounds(policy: &str, horizon: impl FnOnce(Option<landfall::model::Vantage>) 
     let parsed = Policy::parse("horizon.toml", policy, Library::embedded());
     assert!(parsed.policy.is_some(), "{:#?}", parsed.diagnostics);
     let horizon = horizon(parsed.policy.as_ref().and_then(Policy::vantage));
-    Grounds { policy: parsed.policy, gazetteer: gazetteer(), local: Local::Zones, horizon }
+    Grounds { policy: parsed.policy, atlas: gazetteer().into(), local: Local::Zones, horizon }
 }
 
 fn fibre(vantage: Option<landfall::model::Vantage>) -> Option<Horizon> {
@@ -148,7 +148,7 @@ fn vacuum_is_the_stricter_proof() {
         let folder = tempfile::tempdir().unwrap();
         let feed = folder.path().join("feed.csv");
         std::fs::write(&feed, "192.0.2.0/24,CH,,,\n").unwrap();
-        grounds.gazetteer = Gazetteer::open(&[feed]).unwrap();
+        grounds.atlas = Gazetteer::open(&[feed]).unwrap().into();
         report(&grounds, &flows).outcome
     };
     assert_eq!((by(Medium::Fibre), by(Medium::Vacuum)), (Outcome::Clean, Outcome::Forbidden));
@@ -292,7 +292,7 @@ fn by_hand(grounds: &Grounds, records: &[Observed]) -> (BTreeMap<&'static str, u
     let (mut totals, mut findings) = (BTreeMap::new(), BTreeMap::new());
     for (record, name) in records {
         let Some((zone, far, rtt, source)) = seen_from(record) else { continue };
-        let place = grounds.gazetteer.locate(far);
+        let place = grounds.atlas.at(Timestamp(0)).locate(far);
         let own = rtt.least_us().map(|us| (us, u32::from(rtt.samples())));
         let anycast = place.location.standing() == Standing::Anycast;
         let location = cut(place.location, if anycast { own } else { least.get(&far).copied() });

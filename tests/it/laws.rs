@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use landfall::audit::{Audit, Auditor, Grounds, Local};
-use landfall::locate::{Gazetteer, Horizon, Medium};
+use landfall::locate::{Atlas, Horizon, Medium};
 use landfall::model::{
     Addr, Authority, BiflowDirection, Caveat, Counters, Country, CountrySet, Decision, FlowFlags, FlowRecord,
     InputCoverage, InputId, Location, Name, NameSource, Protocol, Provenance, RoundTrip, Skip, Standing, Timestamp,
@@ -15,7 +15,7 @@ use landfall::policy::{Library, Policy};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 [policy]
 id = "laws"
 title = "A policy with a bit of everything"
@@ -80,7 +80,7 @@ fn grounds(policy: Option<&str>, local: Local) -> Grounds {
     }
     Grounds {
         policy: parsed.and_then(|parsed| parsed.policy),
-        gazetteer: Gazetteer::embedded().expect("the embedded table is whole"),
+        atlas: Atlas::embedded().expect("the embedded table is whole"),
         local,
         horizon: None,
     }

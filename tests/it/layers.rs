@@ -15,8 +15,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("policy", &["model", "diag"]),
     ("audit", &["model", "locate", "policy"]),
     ("report", &["model", "diag"]),
+    ("fetch", &["model", "diag", "source", "locate"]),
     ("run", &["model", "diag", "wire", "meter", "source", "locate", "policy", "audit", "report"]),
-    ("cli", &["model", "diag", "wire", "meter", "source", "locate", "policy", "audit", "report", "run"]),
+    ("cli", &["model", "diag", "wire", "meter", "source", "locate", "policy", "audit", "report", "run", "fetch"]),
 ];
 
 /// What layer 3 alone may touch.
@@ -32,9 +33,10 @@ const DRIVERS_ONLY: &[&str] = &[
     "TcpListener",
     "UdpSocket",
     "tokio::",
+    "ureq::",
 ];
 
-const DRIVERS: &[&str] = &["run", "cli"];
+const DRIVERS: &[&str] = &["run", "fetch", "cli"];
 
 fn source_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod atlas;
 mod audit_corpus;
 mod aws;
 mod capture;
@@ -11,6 +12,9 @@ mod capture_source;
 mod certificates;
 mod cli;
 mod corpus;
+mod db_store;
+#[cfg(feature = "fetch")]
+mod db_update;
 mod feeds;
 mod feeds_corpus;
 mod fixtures;

@@ -31,6 +31,10 @@ fn the_commands_are_understood() {
         if command.starts_with("watch") {
             continue;
         }
+        #[cfg(not(feature = "fetch"))]
+        if command.starts_with("db update") {
+            continue;
+        }
         if let Err(error) = Args::try_parse_from(std::iter::once("landfall").chain(words)) {
             panic!("{command}: {error}");
         }

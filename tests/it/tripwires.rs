@@ -46,7 +46,7 @@ fn policy(tripwire: &str) -> Policy {
 fn grounds(policy: Policy) -> Grounds {
     let places = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples/places.mmdb");
     let gazetteer = Gazetteer::open(&[places]).expect("the samples' places");
-    Grounds { policy: Some(policy), gazetteer, local: Local::Zones, horizon: None }
+    Grounds { policy: Some(policy), atlas: gazetteer.into(), local: Local::Zones, horizon: None }
 }
 
 fn addr(text: &str) -> Addr {
