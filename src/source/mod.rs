@@ -13,6 +13,8 @@ pub mod cloud;
 pub mod compression;
 mod detect;
 mod lines;
+mod members;
+mod objects;
 
 use compression::{Compression, InflateError};
 
