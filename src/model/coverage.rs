@@ -83,6 +83,8 @@ reasons! {
         NoData = "no-data", "records that say that there was no traffic (NODATA)";
         /// A log record that says that records are missing.
         SkipData = "skip-data", "records that say that the flow log service lost records (SKIPDATA)";
+        /// A record with the identifier and the content of one before.
+        Repeated = "repeated", "records that repeat one before, identifier and all: counted once";
         /// A record without addresses.
         NoAddress = "no-address", "records without addresses";
     }
@@ -91,7 +93,7 @@ reasons! {
 impl Skip {
     /// Whether traffic that a policy speaks of can hide behind this reason: then the audit is incomplete.
     pub const fn hides_traffic(self) -> bool {
-        !matches!(self, Self::NotIp | Self::NoData | Self::EmptyFrame)
+        !matches!(self, Self::NotIp | Self::NoData | Self::EmptyFrame | Self::Repeated)
     }
 }
 
@@ -138,6 +140,12 @@ reasons! {
         PayloadEstimated = "payload-estimated", "flows without a payload count: movement is what exceeds the headers";
         /// The source counts neither octets nor packets.
         CountersUnknown = "counters-unknown", "flows without octet or packet counts: they are taken for movement of unknown volume";
+        /// Octets without headers.
+        PayloadOctets = "payload-octets", "flow records that count payload alone: headers are not in their octets";
+        /// Octets with link-layer headers.
+        LinkOctets = "link-octets", "flow records that count link-layer headers too: 14 octets a packet are taken off, tags are not";
+        /// Octets and packets that whoever wrote the log has multiplied.
+        ScaledAtSource = "scaled-at-source", "flow records whose counts the log's writer estimated from a sample of packets: flows of few packets can be missing";
         /// The log says that a flow was refused.
         Rejected = "rejected", "flows refused at the observation point: attempts, nothing moved";
         /// Unknown fields in a header line.

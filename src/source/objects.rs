@@ -25,7 +25,7 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memchr3};
 use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::lines::More;
 
@@ -667,6 +667,8 @@ impl FirstObject {
     /// The most members that are looked at, and how deep.
     const MAX_MEMBERS: usize = 256;
     const MAX_DEPTH: usize = 3;
+    /// The most of a value that is kept: a message in base64 has to show what it is.
+    const MAX_VALUE: usize = 4096;
 
     /// The first object in the head of an input; nothing where it has none.
     pub(super) fn of(head: &[u8]) -> Self {
@@ -718,7 +720,7 @@ struct Look<'a> {
 impl Look<'_> {
     fn keep(self, value: &str) {
         if self.into.members.len() < FirstObject::MAX_MEMBERS {
-            self.into.members.insert(self.path, value.chars().take(256).collect());
+            self.into.members.insert(self.path, value.chars().take(FirstObject::MAX_VALUE).collect());
         }
     }
 }

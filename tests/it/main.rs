@@ -10,6 +10,9 @@ mod capture_file;
 mod capture_source;
 mod certificates;
 mod cli;
+mod cloud;
+#[cfg(feature = "parquet")]
+mod cloud_parquet;
 mod corpus;
 mod feeds;
 mod feeds_corpus;
