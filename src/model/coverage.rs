@@ -236,6 +236,9 @@ pub struct InputCoverage {
     /// Ethernet types, IP versions and fields that were not understood, named once each, at most [`InputCoverage::MAX_NOTES`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub notes: BTreeSet<String>,
+    /// What else is to be known of the whole input, a sentence each, at most [`InputCoverage::MAX_NOTES`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub remarks: BTreeSet<String>,
     /// What was lost before the input was written, as the input says; `None` where it does not say.
     pub drops: Option<Drops>,
     /// The offset at which the input breaks off in the middle of a record.
@@ -245,7 +248,7 @@ pub struct InputCoverage {
 }
 
 impl InputCoverage {
-    /// The most notes that an input keeps.
+    /// The most notes that an input keeps, and the most remarks.
     pub const MAX_NOTES: usize = 16;
 
     /// Of nothing yet.
@@ -268,6 +271,14 @@ impl InputCoverage {
         self.notes.insert(text.into());
         if self.notes.len() > Self::MAX_NOTES {
             self.notes.pop_last();
+        }
+    }
+
+    /// Says what is to be known of the whole input, once. The smallest few are kept, as of notes.
+    pub fn remark(&mut self, text: impl Into<String>) {
+        self.remarks.insert(text.into());
+        if self.remarks.len() > Self::MAX_NOTES {
+            self.remarks.pop_last();
         }
     }
 
@@ -307,6 +318,9 @@ impl InputCoverage {
         }
         for note in other.notes {
             self.note(note);
+        }
+        for remark in other.remarks {
+            self.remark(remark);
         }
         if let Some(drops) = other.drops {
             let mine = self.drops.get_or_insert_default();

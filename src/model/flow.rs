@@ -145,7 +145,8 @@ impl Counters {
 pub struct InputId(pub u32);
 
 /// Where a record was read, so that an auditor can go and look: an input, and in a capture the number of the flow's first
-/// frame, in a text log the number of the line, both counted from one.
+/// frame, in a log the number of the line or, where it is an array, of the element, in a table that of the row; all counted
+/// from one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Provenance(u64);
 

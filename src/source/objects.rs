@@ -32,7 +32,7 @@ use super::lines::More;
 /// How much is read at once.
 const BLOCK: usize = 256 * 1024;
 
-/// The longest object that is read. Longer ones are stepped over and counted.
+/// The longest object that is read, unless a format says otherwise. Longer ones are stepped over and counted.
 pub(super) const MAX_OBJECT: usize = 1024 * 1024;
 
 /// The most arrays and wrappers within one another around an object.
@@ -58,7 +58,7 @@ pub(super) enum Object<'a> {
     Text(&'a [u8]),
     /// No object, or one that was given and refused.
     Malformed,
-    /// An object longer than [`MAX_OBJECT`].
+    /// An object longer than the limit.
     TooLong,
 }
 
@@ -80,13 +80,20 @@ pub(super) struct Objects {
     /// How many octets were read.
     offset: u64,
     ended: bool,
+    /// The longest object that is read.
+    limit: usize,
     scanner: Scanner,
 }
 
 impl Objects {
     pub(super) fn new(reader: Box<dyn Read + Send>) -> Self {
+        Self::with_limit(reader, MAX_OBJECT)
+    }
+
+    /// Reads objects of up to `limit` octets. Memory grows to as much where there are such, and not before.
+    pub(super) fn with_limit(reader: Box<dyn Read + Send>, limit: usize) -> Self {
         let scanner = Scanner::new();
-        Self { reader, buffer: vec![0; 2 * BLOCK], filled: 0, plain: true, offset: 0, ended: false, scanner }
+        Self { reader, buffer: vec![0; 2 * BLOCK], filled: 0, plain: true, offset: 0, ended: false, limit, scanner }
     }
 
     /// How many octets were read.
@@ -123,8 +130,12 @@ impl Objects {
         self.offset += count as u64;
         self.filled += count;
         self.ended = count == 0;
-        let input =
-            Input { text: self.buffer.get(..self.filled).unwrap_or_default(), plain: self.plain, is_last: self.ended };
+        let input = Input {
+            text: self.buffer.get(..self.filled).unwrap_or_default(),
+            plain: self.plain,
+            is_last: self.ended,
+            limit: self.limit,
+        };
         self.scanner.run(&input, &mut give);
         Ok(if self.ended { More::No } else { More::Perhaps })
     }
@@ -149,13 +160,14 @@ struct Input<'a> {
     text: &'a [u8],
     plain: bool,
     is_last: bool,
+    limit: usize,
 }
 
 impl<'a> Input<'a> {
     /// From brace to brace, where it can be read as text.
     fn object(&self, begin: usize, end: usize) -> Object<'a> {
         let text = self.text.get(begin..end).unwrap_or_default();
-        if text.len() > MAX_OBJECT {
+        if text.len() > self.limit {
             Object::TooLong
         } else if self.plain || (memchr(0, text).is_none() && std::str::from_utf8(text).is_ok()) {
             Object::Text(text)
@@ -381,7 +393,7 @@ impl Scanner {
         }
         match self.state {
             State::Inside if self.inside.is_kept => {
-                if self.at - self.begin > MAX_OBJECT {
+                if self.at - self.begin > input.limit {
                     give(self.position(), Object::TooLong);
                     self.inside.is_kept = false;
                 } else if input.is_last && self.has_lines && self.frames.is_empty() && self.first_line < self.line {
@@ -390,7 +402,7 @@ impl Scanner {
                     (self.state, self.begin) = (State::Between, self.at);
                 }
             }
-            State::Line if self.at - self.begin > MAX_OBJECT => {
+            State::Line if self.at - self.begin > input.limit => {
                 give(self.line, Object::TooLong);
                 self.state = State::Strange;
             }
@@ -678,7 +690,7 @@ impl FirstObject {
             return first;
         }
         let mut scanner = Scanner::new();
-        let input = Input { text: head, plain: false, is_last: false };
+        let input = Input { text: head, plain: false, is_last: false, limit: MAX_OBJECT };
         scanner.run(&input, &mut |_, object| {
             if let Object::Text(text) = object
                 && first.members.is_empty()

@@ -228,7 +228,7 @@ fn the_addresses_of_the_packet_are_the_addresses_of_the_flow() {
         "10.0.0.220 10.0.1.5",
     ];
     assert_eq!(pairs, expected);
-    assert_eq!(coverage.notes.len(), 1, "{:?}", coverage.notes);
+    assert_eq!(coverage.remarks.len(), 1, "{:?}", coverage.remarks);
 }
 
 #[test]
@@ -348,12 +348,9 @@ fn the_latest_header_line_counts() {
     assert_eq!(skips(&coverage), [(Skip::MalformedLine, 2, &[8, 10][..])]);
     assert_eq!(coverage.caveats[&Caveat::UnknownField].positions, [3]);
     let notes: Vec<_> = coverage.notes.iter().map(String::as_str).collect();
-    let expected = [
-        "a header line without `protocol`",
-        "a header line without `srcaddr` or `dstaddr`",
-        "a transit gateway reports a flow at each of its attachments: such flows are counted at each",
-        "field `shoe-size`",
-    ];
+    let expected =
+        ["a header line without `protocol`", "a header line without `srcaddr` or `dstaddr`", "field `shoe-size`"];
+    assert!(coverage.remarks.iter().any(|remark| remark.contains("at each of its attachments")), "{coverage:?}");
     assert_eq!(notes, expected);
     assert_eq!(coverage.caveats[&Caveat::NoTime].positions, [6, 12]);
     assert_eq!(coverage.caveats[&Caveat::CountersUnknown].positions, [6, 12]);

@@ -209,8 +209,8 @@ fn gcp_gives_its_truths() {
             let [start, end] = [row[8], row[9]].map(|text| text.parse::<Timestamp>().unwrap());
             assert_eq!((record.start, record.end), (start, end), "{name}");
         }
-        let notes = coverage.notes.iter().cloned().collect::<Vec<_>>().join("\n");
-        assert!(!notes.contains("field `"), "{name}: {notes}");
+        assert!(coverage.notes.is_empty(), "{name}: {:?}", coverage.notes);
+        let notes = coverage.remarks.iter().cloned().collect::<Vec<_>>().join("\n");
         for country in rows.iter().map(|row| row[10]).filter(|country| !country.is_empty()) {
             assert!(notes.contains(&format!("`{country}`")), "{name}: {notes}");
         }
@@ -318,6 +318,34 @@ fn an_order_that_the_user_tells() {
     assert!(FieldOrder::new("srcaddr protocol").unwrap_err().contains("`dstaddr`"));
 }
 
+/// As a user types it: an order that no header tells, a field that is none, and folders as S3 holds them.
+#[test]
+fn the_command_line_takes_orders_and_folders() {
+    let landfall = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_landfall")).args(arguments).output().unwrap();
+        let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let hour = folder.path().join("aws-account-id=1/aws-region=eu-central-1/year=2026/month=11/day=22/hour=00");
+    fs::create_dir_all(&hour).unwrap();
+    let log = hour.join("a.log");
+    fs::write(&log, "198.51.100.7 10.0.0.1 6 1500\n").unwrap();
+    let log = log.to_str().unwrap();
+    let (code, _, said) = landfall(&["flows", log]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("text of an unknown shape") && said.contains("`--fields`"), "{said}");
+    let fields = "dstaddr srcaddr protocol bytes";
+    let (_, out, said) = landfall(&["flows", folder.path().to_str().unwrap(), "--fields", fields]);
+    assert!(out.contains("\"src\":\"10.0.0.1\"") && out.contains("\"octets\":1500"), "{out}{said}");
+    let (code, _, said) = landfall(&["flows", log, "--fields", "dstaddr srcaddr proto"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("`proto` is no field of AWS flow logs"), "{said}");
+    let (code, _, said) = landfall(&["flows", log, "--format-in", "azure"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains(azure::KIND) && said.contains(oci::KIND), "{said}");
+}
+
 #[test]
 fn transit_gateways_are_read_by_their_header() {
     let text = "version resource-type account-id tgw-id tgw-attachment-id srcaddr dstaddr srcport dstport protocol packets bytes start end log-status packets-lost-no-route\n\
@@ -325,7 +353,7 @@ fn transit_gateways_are_read_by_their_header() {
     let (records, coverage) = read(text);
     assert_eq!(as_row(&records[0]), ["10.0.0.1", "198.51.100.7", "40000", "443", "6", "10", "5000"]);
     assert!(coverage.is_complete());
-    assert!(coverage.notes.iter().any(|note| note.contains("at each of its attachments")), "{:?}", coverage.notes);
+    assert!(coverage.remarks.iter().any(|remark| remark.contains("at each of its attachments")), "{coverage:?}");
 }
 
 #[test]
@@ -360,6 +388,19 @@ fn states_of_azure() {
     assert_eq!(records.len(), 8);
     assert_eq!(coverage.skipped[&Skip::MalformedLine].positions, [1, 1, 1]);
     assert_eq!(coverage.skipped[&Skip::MalformedLine].total.count, 7);
+}
+
+/// A minute of a busy interface is several mebibytes of one object on one line.
+#[test]
+fn minutes_of_busy_interfaces_are_read() {
+    let tuple = r#""1663146003599,10.0.0.1,198.51.100.7,40000,443,6,O,E,NX,2,148,1,66""#;
+    let tuples = vec![tuple; 40_000].join(",");
+    let text =
+        format!(r#"{{"records":[{{"flowRecords":{{"flows":[{{"flowGroups":[{{"flowTuples":[{tuples}]}}]}}]}}}}]}}"#);
+    assert!(text.len() > 2 << 20);
+    let (records, coverage) = read(text);
+    assert_eq!(records.len(), 40_000);
+    assert!(coverage.is_complete());
 }
 
 fn gcp_entry(reporter: &str, more: &str) -> String {

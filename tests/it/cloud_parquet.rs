@@ -246,8 +246,6 @@ fn pages_cannot_grow_without_bound() {
 #[test]
 fn files_that_lie_are_errors() {
     let octets = written(SCHEMA, &rows(4), Compression::SNAPPY, WriterVersion::PARQUET_1_0);
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
     let mut outcomes = [0; 3];
     for place in 0..octets.len() {
         for change in [0x01, 0x80, 0xff] {
@@ -260,12 +258,11 @@ fn files_that_lie_are_errors() {
                         assert!(records.len() <= 4);
                         outcomes[1] += 1;
                     }
-                    _ => outcomes[2] += 1,
+                    (_, _, Some(_)) => outcomes[2] += 1,
                 },
             }
         }
         assert!(from_stream(octets[..place].to_vec()).is_err());
     }
-    std::panic::set_hook(hook);
     assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
 }

@@ -8,7 +8,7 @@
 //! node with several addresses they name the interface. `pkt-srcaddr` and `pkt-dstaddr` are those of the packet. Where a
 //! line has both, the packet's are the record's, on both sides: `10.0.1.5 -> 10.0.0.220`, `pkt-dstaddr 203.0.113.5` at a
 //! NAT gateway is 10.0.1.5 sending to 203.0.113.5, and only so is the rule for the subnet of 10.0.1.5 asked. The price is
-//! that a flow that passes several logged interfaces is counted at each; a note of the coverage says when that can be.
+//! that a flow that passes several logged interfaces is counted at each; a remark of the coverage says when that can be.
 //!
 //! **What is counted.** `bytes` are IP octets without link-layer headers (an echo request of 56 octets of data is 84). There
 //! is no payload count and no sampling. A record reports one direction, so the reverse direction stays empty.
@@ -171,13 +171,13 @@ impl Reading {
     /// What is to be said of all lines.
     pub(super) fn notes(&self, coverage: &mut InputCoverage) {
         if self.translated {
-            coverage.note(
+            coverage.remark(
                 "`pkt-srcaddr` or `pkt-dstaddr` differ from the interface's address (NAT or transit gateway): such flows \
                  can be counted at more than one interface",
             );
         }
         if self.layout.service() == Service::TransitGateway {
-            coverage.note(AT_ATTACHMENTS);
+            coverage.remark(AT_ATTACHMENTS);
         }
     }
 
@@ -218,7 +218,7 @@ impl Reading {
             intake.coverage.note(format!("field `{unknown}`"));
         }
         if self.layout.service() == Service::TransitGateway {
-            intake.coverage.note(AT_ATTACHMENTS);
+            intake.coverage.remark(AT_ATTACHMENTS);
         }
         if let Some(obstacle) = self.layout.obstacle() {
             intake.coverage.note(obstacle);

@@ -8,9 +8,11 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use parquet::basic::Type;
-use parquet::column::reader::ColumnReader;
+use parquet::basic::{Encoding, Type};
+use parquet::column::page::{Page, PageMetadata, PageReader};
+use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::data_type::ByteArray;
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::aws::Reading;
@@ -151,13 +153,66 @@ impl AwsParquet {
         let rows = u64::try_from(group.metadata().num_rows()).map_err(|_| "a negative number of rows")?;
         self.open.clear();
         for place in &self.columns {
-            let reader = group.get_column_reader(*place).map_err(|error| error.to_string())?;
-            let is_optional = group.metadata().column(*place).column_descr().max_def_level() > 0;
+            let chunk = group.metadata().column(*place);
+            let offsets =
+                [chunk.data_page_offset(), chunk.dictionary_page_offset().unwrap_or(0), chunk.compressed_size()];
+            if offsets.iter().any(|offset| *offset < 0) {
+                return Err("a column that lies before the file".to_owned());
+            }
+            let is_optional = chunk.column_descr().max_def_level() > 0;
+            let pages = group.get_column_page_reader(*place).map_err(|error| error.to_string())?;
+            let pages = Box::new(Pages { pages, dictionary: Dictionary::NotSeen });
+            let reader = get_column_reader(chunk.column_descr_ptr(), pages);
             self.open.push(Cells { reader, values: VecDeque::new(), is_optional });
         }
         self.group += 1;
         self.rows_left = rows;
         Ok(())
+    }
+}
+
+/// The pages of a column, in an order that the `parquet` crate takes for granted.
+struct Pages {
+    pages: Box<dyn PageReader>,
+    dictionary: Dictionary,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dictionary {
+    NotSeen,
+    Seen,
+}
+
+impl Iterator for Pages {
+    type Item = parquet::errors::Result<Page>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.get_next_page().transpose()
+    }
+}
+
+impl PageReader for Pages {
+    fn get_next_page(&mut self) -> parquet::errors::Result<Option<Page>> {
+        let page = self.pages.get_next_page()?;
+        match &page {
+            Some(Page::DictionaryPage { .. }) => self.dictionary = Dictionary::Seen,
+            Some(page)
+                if matches!(page.encoding(), Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY)
+                    && self.dictionary == Dictionary::NotSeen =>
+            {
+                return Err(ParquetError::General("a page whose dictionary is missing".to_owned()));
+            }
+            _ => {}
+        }
+        Ok(page)
+    }
+
+    fn peek_next_page(&mut self) -> parquet::errors::Result<Option<PageMetadata>> {
+        self.pages.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> parquet::errors::Result<()> {
+        self.pages.skip_next_page()
     }
 }
 

@@ -97,6 +97,9 @@ pub fn looks_like(head: &[u8]) -> bool {
 /// Octets of an Ethernet header.
 const ETHERNET: u64 = 14;
 
+/// The longest record that is read: a minute of one network interface, which has about 90 octets for every tuple.
+pub const MAX_RECORD: usize = 64 * 1024 * 1024;
+
 /// Times that are this or more are in milliseconds.
 const MILLISECONDS: u64 = 100_000_000_000;
 
@@ -285,5 +288,11 @@ fn counted(state: State, verdict: Verdict, columns: &[&[u8]]) -> Option<Option<[
 
 /// Reads JSON: what is compressed is to be inflated before.
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Box<dyn Source> {
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[Caveat::LinkOctets], Tuples { input: id }))
+    Box::new(ObjectLog::new(
+        reader,
+        InputCoverage::new(name, kind),
+        &[Caveat::LinkOctets],
+        MAX_RECORD,
+        Tuples { input: id },
+    ))
 }

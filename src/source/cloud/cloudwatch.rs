@@ -14,7 +14,7 @@ use super::json::{Into, ObjectLog, Records};
 use crate::model::{InputCoverage, InputId};
 use crate::source::lines::Line;
 use crate::source::members::{Text, members};
-use crate::source::objects::{FirstObject, Taken};
+use crate::source::objects::{FirstObject, MAX_OBJECT, Taken};
 use crate::source::{Options, Source};
 
 /// The name of the format in reports.
@@ -63,5 +63,5 @@ impl Records for Messages {
 /// Reads JSON: what is compressed is to be inflated before.
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>, options: &Options) -> Box<dyn Source> {
     let records = Messages(Reading::new(id, options.fields.as_ref()));
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], records))
+    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], MAX_OBJECT, records))
 }

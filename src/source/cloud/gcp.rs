@@ -8,14 +8,14 @@
 //! counts; the counts are not scaled again, and flows of few packets can be missing.
 //!
 //! **Who tells.** `reporter` is the end that saw it: a connection between two machines of ours is told by both, and by
-//! gateways on its way. A note says when more than one kind of reporter is met.
+//! gateways on its way. A remark says when more than one kind of reporter is met.
 //!
 //! **Round-trip times.** `rtt_msec` is a latency of TCP between the reporter and the other end that the application's time
 //! is part of: more than the least round-trip time, never less. It is cut to milliseconds, so one is added. Of a gateway it is
 //! not taken, since where that stands is not told.
 //!
 //! **Places.** Google says in which country an external end is (ISO 3166-1 alpha-3, in lower case). That is a claim of the
-//! moment about one address, by nobody's data that could be dated or verified: a note names the countries, and no
+//! moment about one address, by nobody's data that could be dated or verified: a remark names the countries, and no
 //! decision rests on them.
 
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ use crate::model::{
 };
 use crate::source::Source;
 use crate::source::members::{Number, Text, members};
-use crate::source::objects::{FirstObject, Taken};
+use crate::source::objects::{FirstObject, MAX_OBJECT, Taken};
 use crate::source::opened::by_ports;
 
 /// The name of the format in reports.
@@ -126,7 +126,7 @@ pub fn looks_like(head: &[u8]) -> bool {
 /// Which ends reported, a bit each.
 const REPORTERS: [&str; 4] = ["SRC", "DEST", "SRC_GATEWAY", "DEST_GATEWAY"];
 
-/// The most countries that a note names.
+/// The most countries that a remark names.
 const MAX_PLACES: usize = 32;
 
 struct Entries {
@@ -157,13 +157,13 @@ impl Records for Entries {
 
     fn notes(&self, coverage: &mut InputCoverage) {
         if self.reporters.count_ones() > 1 {
-            coverage.note(
+            coverage.remark(
                 "more than one kind of reporter (`SRC`, `DEST`, gateways): flows between logged networks are told by each",
             );
         }
         if !self.places.is_empty() {
             let names: Vec<_> = self.places.iter().map(|place| format!("`{place}`")).collect();
-            coverage.note(format!("Google's own claims about places, not used in decisions: {}", names.join(", ")));
+            coverage.remark(format!("Google's own claims about places, not used in decisions: {}", names.join(", ")));
         }
     }
 }
@@ -248,5 +248,5 @@ impl Entries {
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Box<dyn Source> {
     let always = &[Caveat::PayloadOctets, Caveat::ScaledAtSource];
     let records = Entries { input: id, reporters: 0, places: BTreeSet::new() };
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), always, records))
+    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), always, MAX_OBJECT, records))
 }

@@ -44,13 +44,20 @@ pub(super) struct ObjectLog<R> {
 }
 
 impl<R: Records> ObjectLog<R> {
+    /// With a limit of `longest` octets an object.
     pub(super) fn new(
         reader: Box<dyn Read + Send>,
         coverage: InputCoverage,
         always: &'static [Caveat],
+        longest: usize,
         records: R,
     ) -> Self {
-        Self { objects: Objects::new(reader), records, intake: Intake::new(coverage, always), named: Named::default() }
+        Self {
+            objects: Objects::with_limit(reader, longest),
+            records,
+            intake: Intake::new(coverage, always),
+            named: Named::default(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! [`MAX_REMEMBERED`] events.
 //!
 //! `bytesOut` is what the record's source sent, whichever way it crossed the interface. Oracle does not say which headers it
-//! counts: it is taken for IP octets, and a note says so. A public address of an instance is logged as its private one.
+//! counts: it is taken for IP octets, and a remark says so. A public address of an instance is logged as its private one.
 //! Events without traffic (`NODATA`) and of lost records (`SKIPDATA`) have no addresses.
 
 use std::hash::BuildHasher as _;
@@ -21,7 +21,7 @@ use super::json::{Into, ObjectLog, Records};
 use crate::model::{FlowFlags, FlowRecord, InputCoverage, InputId, Protocol, Provenance, Skip, Timestamp};
 use crate::source::Source;
 use crate::source::members::{Number, Text, members};
-use crate::source::objects::{FirstObject, Taken};
+use crate::source::objects::{FirstObject, MAX_OBJECT, Taken};
 use crate::source::opened::by_ports;
 
 /// The name of the format in reports.
@@ -97,7 +97,7 @@ impl Records for Events {
         coverage
             .note("the octets of OCI flow logs are taken for IP octets: Oracle does not say which headers they count");
         if self.has_forgotten == Forgotten::Some {
-            coverage.note(format!("events are known again among the last {MAX_REMEMBERED} at most"));
+            coverage.remark(format!("events are known again among the last {MAX_REMEMBERED} at most"));
         }
     }
 }
@@ -203,5 +203,5 @@ impl Events {
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Box<dyn Source> {
     let remembered = HashSet::with_hasher(FixedState::default());
     let records = Events { input: id, remembered, has_forgotten: Forgotten::Nothing };
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], records))
+    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], MAX_OBJECT, records))
 }
