@@ -39,7 +39,7 @@ pub(super) const MAX_OBJECT: usize = 1024 * 1024;
 pub(super) const MAX_FRAMES: usize = 8;
 
 /// Members whose value is an array of the objects meant: of Azure and Event Hubs, of agents and the Cloud Logging export, of
-/// OCI's search, of CloudWatch subscriptions, of Cloud Logging's and Pub/Sub's interfaces.
+/// OCI's search, of AWS's log subscriptions, of Cloud Logging's and Pub/Sub's interfaces.
 const WRAPPERS: [&[u8]; 6] = [b"records", b"events", b"results", b"logEvents", b"entries", b"receivedMessages"];
 
 /// The one member whose value, an object, may wrap too: `{"data": {"results": [...]}}`, as OCI's command line writes it.
@@ -233,6 +233,16 @@ enum Text {
     Name(usize),
 }
 
+/// What a line holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Nothing,
+    Begun,
+    /// One object, and nothing else.
+    Object,
+    Several,
+}
+
 /// Inside an object.
 #[derive(Clone, Copy, Debug)]
 struct Inside {
@@ -304,9 +314,8 @@ struct Scanner {
     /// The line on which the object begins, and where that line is in the input.
     first_line: u64,
     line_begin: usize,
-    /// Whether this line was an object so far, and whether it had something else before.
-    is_alone: bool,
-    has_company: bool,
+    /// What this line was so far.
+    content: Content,
     /// Whether lines are given unseen.
     by_line: bool,
     /// Whether they ever were.
@@ -327,8 +336,7 @@ impl Scanner {
             elements: 0,
             first_line: 1,
             line_begin: 0,
-            is_alone: false,
-            has_company: false,
+            content: Content::Nothing,
             by_line: false,
             has_lines: false,
             refused: None,
@@ -362,8 +370,7 @@ impl Scanner {
     /// Takes note that something begins here, an object or not.
     fn start(&mut self) {
         self.begin = self.at;
-        self.has_company |= self.is_alone;
-        self.is_alone = false;
+        self.content = if self.content == Content::Nothing { Content::Begun } else { Content::Several };
         self.first_line = self.line;
         if !self.frames.is_empty() {
             self.elements += 1;
@@ -374,9 +381,10 @@ impl Scanner {
         self.at += 1;
         self.line += 1;
         self.line_begin = self.at;
-        self.by_line |= self.is_alone;
-        self.has_lines |= self.is_alone;
-        (self.is_alone, self.has_company) = (false, false);
+        if self.content == Content::Object {
+            (self.by_line, self.has_lines) = (true, true);
+        }
+        self.content = Content::Nothing;
     }
 
     fn run(&mut self, input: &Input<'_>, give: &mut impl FnMut(u64, Object<'_>) -> Taken) {
@@ -440,7 +448,7 @@ impl Scanner {
             }
             (b'[', _) if self.frames.len() < MAX_FRAMES => {
                 self.at += 1;
-                self.is_alone = false;
+                self.content = Content::Several;
                 self.frames.push(Frame::Array);
             }
             (b']', Some(frame)) => {
@@ -664,7 +672,9 @@ impl Scanner {
                 give(position, other);
             }
         }
-        self.is_alone = self.frames.is_empty() && self.first_line == self.line && !self.has_company;
+        if self.frames.is_empty() && self.first_line == self.line && self.content == Content::Begun {
+            self.content = Content::Object;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Azure flow logs: of network security groups (NSG, versions 1 and 2) and of virtual networks (VNet, version 4).
+//! Azure flow logs: of network security groups (NSG, versions 1 and 2) and of virtual networks (version 4).
 //!
 //! <https://learn.microsoft.com/azure/network-watcher/vnet-flow-logs-overview> and `nsg-flow-logs-overview`. A blob
 //! (`PT1H.json`) is one object with `records`, one for each minute of an hour; some pipelines write them a line each. A blob
@@ -13,7 +13,7 @@
 //! of Ethernet and 52 of IP. So 14 octets a packet are taken off, and movement is told by headers. Where fewer are left than
 //! IP headers take, the tuple contradicts itself, and that direction is taken for movement.
 //!
-//! **Time.** Seconds (NSG) or milliseconds (VNet), and documented the other way round too: what is 10^11 or more is in
+//! **Time.** Seconds (NSG) or milliseconds (virtual networks), and documented the other way round too: what is 10^11 or more is in
 //! milliseconds, since in seconds that would be the year 5138.
 
 use std::io::Read;
@@ -27,7 +27,7 @@ use crate::model::{
 };
 use crate::source::Source;
 use crate::source::members::{Text, members};
-use crate::source::objects::{FirstObject, Taken};
+use crate::source::objects::{FirstObject, Objects, Taken};
 
 /// The name of the format in reports.
 pub const KIND: &str = "azure-flow-logs";
@@ -185,7 +185,7 @@ impl Tuples {
             State::Began | State::NotSaid => FlowEndReason::IdleTimeout,
         };
         match tuple.counts {
-            Some([sent, received]) => {
+            Counts::Given([sent, received]) => {
                 let header = if src.is_v4() { 20 } else { 40 };
                 let directions = [
                     (sent, FlowFlags::FORWARD_MOVED, &mut record.forward),
@@ -199,10 +199,10 @@ impl Tuples {
                     }
                 }
             }
-            None if tuple.state == State::Began && tuple.verdict == Verdict::Allowed => {
-                record.flags.set(FlowFlags::BEGUN)
+            Counts::None if tuple.state == State::Began && tuple.verdict == Verdict::Allowed => {
+                record.flags.set(FlowFlags::BEGUN);
             }
-            None => record.flags.set(FlowFlags::COUNTERS_UNKNOWN),
+            Counts::None => record.flags.set(FlowFlags::COUNTERS_UNKNOWN),
         }
         if tuple.verdict == Verdict::Denied {
             record.flags.set(FlowFlags::REJECTED);
@@ -218,8 +218,14 @@ const MAX_COLUMNS: usize = 32;
 struct Tuple {
     verdict: Verdict,
     state: State,
+    counts: Counts,
+}
+
+/// What a tuple counts.
+enum Counts {
+    None,
     /// Packets and octets, sent and received.
-    counts: Option<[(u64, u64); 2]>,
+    Given([(u64, u64); 2]),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -245,7 +251,7 @@ fn security_group_tuple(columns: &[&[u8]]) -> Option<Tuple> {
         _ => return None,
     };
     match columns.get(8..) {
-        None | Some([]) => Some(Tuple { verdict, state: State::NotSaid, counts: None }),
+        None | Some([]) => Some(Tuple { verdict, state: State::NotSaid, counts: Counts::None }),
         Some([state, counts @ ..]) => {
             let (state, _) = state_of(state)?;
             Some(Tuple { verdict, state, counts: counted(state, verdict, counts)? })
@@ -270,9 +276,8 @@ fn state_of(letter: &[u8]) -> Option<(State, Verdict)> {
     })
 }
 
-/// Four counts, empty or zero where the flow has only begun or was denied. `None` within where nothing is counted, outside
-/// where these are no counts.
-fn counted(state: State, verdict: Verdict, columns: &[&[u8]]) -> Option<Option<[(u64, u64); 2]>> {
+/// Four counts, empty or zero where the flow has only begun or was denied.
+fn counted(state: State, verdict: Verdict, columns: &[&[u8]]) -> Option<Counts> {
     let count = |place: usize| match columns.get(place).copied() {
         None | Some(b"") => Some(None),
         Some(digits) => number(digits).map(Some),
@@ -280,19 +285,14 @@ fn counted(state: State, verdict: Verdict, columns: &[&[u8]]) -> Option<Option<[
     let counts = [count(0)?, count(1)?, count(2)?, count(3)?];
     let is_silent = counts.iter().all(|count| count.unwrap_or(0) == 0);
     if is_silent && (counts.contains(&None) || state == State::Began || verdict == Verdict::Denied) {
-        return Some(None);
+        return Some(Counts::None);
     }
     let [packets, octets, back_packets, back_octets] = counts.map(Option::unwrap_or_default);
-    Some(Some([(packets, octets), (back_packets, back_octets)]))
+    Some(Counts::Given([(packets, octets), (back_packets, back_octets)]))
 }
 
 /// Reads JSON: what is compressed is to be inflated before.
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Box<dyn Source> {
-    Box::new(ObjectLog::new(
-        reader,
-        InputCoverage::new(name, kind),
-        &[Caveat::LinkOctets],
-        MAX_RECORD,
-        Tuples { input: id },
-    ))
+    let objects = Objects::with_limit(reader, MAX_RECORD);
+    Box::new(ObjectLog::of(objects, InputCoverage::new(name, kind), &[Caveat::LinkOctets], Tuples { input: id }))
 }

@@ -1,8 +1,8 @@
-//! AWS flow logs by way of CloudWatch Logs: lines as [`aws`](super::aws) reads them, each the `message` of a JSON object.
+//! AWS flow logs by way of the log service of AWS: lines as [`aws`](super::aws) reads them, each the `message` of a JSON object.
 //!
 //! Three wrappings: the events of the command line and of exports (`logStreamName`, `timestamp`, `message`), answers with
 //! `events`, and what a subscription sends (`messageType`, `owner`, `logEvents`), one such object after another. The service
-//! tests its subscriptions with messages of its own, which are stepped over. CloudWatch gives no header line: other orders
+//! tests its subscriptions with messages of its own, which are stepped over. It gives no header line: other orders
 //! than the default are told by [`Options::fields`](crate::source::Options::fields).
 //!
 //! The time of an event is when its line was written: that of a flow is in the line.
@@ -14,13 +14,13 @@ use super::json::{Into, ObjectLog, Records};
 use crate::model::{InputCoverage, InputId};
 use crate::source::lines::Line;
 use crate::source::members::{Text, members};
-use crate::source::objects::{FirstObject, MAX_OBJECT, Taken};
+use crate::source::objects::{FirstObject, Taken};
 use crate::source::{Options, Source};
 
 /// The name of the format in reports.
 pub const KIND: &str = "aws-cloudwatch-flow-logs";
 
-/// How messages begin with which CloudWatch tests a subscription.
+/// How messages begin with which the service tests a subscription.
 const CONTROL: &str = "CWL CONTROL MESSAGE";
 
 members! {
@@ -63,5 +63,5 @@ impl Records for Messages {
 /// Reads JSON: what is compressed is to be inflated before.
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>, options: &Options) -> Box<dyn Source> {
     let records = Messages(Reading::new(id, options.fields.as_ref()));
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], MAX_OBJECT, records))
+    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], records))
 }

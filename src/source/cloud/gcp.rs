@@ -33,7 +33,7 @@ use crate::model::{
 };
 use crate::source::Source;
 use crate::source::members::{Number, Text, members};
-use crate::source::objects::{FirstObject, MAX_OBJECT, Taken};
+use crate::source::objects::{FirstObject, Taken};
 use crate::source::opened::by_ports;
 
 /// The name of the format in reports.
@@ -248,5 +248,5 @@ impl Entries {
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Box<dyn Source> {
     let always = &[Caveat::PayloadOctets, Caveat::ScaledAtSource];
     let records = Entries { input: id, reporters: 0, places: BTreeSet::new() };
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), always, MAX_OBJECT, records))
+    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), always, records))
 }

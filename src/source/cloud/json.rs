@@ -44,20 +44,19 @@ pub(super) struct ObjectLog<R> {
 }
 
 impl<R: Records> ObjectLog<R> {
-    /// With a limit of `longest` octets an object.
+    /// `always` is true of every record of the format.
     pub(super) fn new(
         reader: Box<dyn Read + Send>,
         coverage: InputCoverage,
         always: &'static [Caveat],
-        longest: usize,
         records: R,
     ) -> Self {
-        Self {
-            objects: Objects::with_limit(reader, longest),
-            records,
-            intake: Intake::new(coverage, always),
-            named: Named::default(),
-        }
+        Self::of(Objects::new(reader), coverage, always, records)
+    }
+
+    /// Of objects that were opened with a limit of their own.
+    pub(super) fn of(objects: Objects, coverage: InputCoverage, always: &'static [Caveat], records: R) -> Self {
+        Self { objects, records, intake: Intake::new(coverage, always), named: Named::default() }
     }
 }
 

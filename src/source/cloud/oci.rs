@@ -21,7 +21,7 @@ use super::json::{Into, ObjectLog, Records};
 use crate::model::{FlowFlags, FlowRecord, InputCoverage, InputId, Protocol, Provenance, Skip, Timestamp};
 use crate::source::Source;
 use crate::source::members::{Number, Text, members};
-use crate::source::objects::{FirstObject, MAX_OBJECT, Taken};
+use crate::source::objects::{FirstObject, Taken};
 use crate::source::opened::by_ports;
 
 /// The name of the format in reports.
@@ -203,5 +203,5 @@ impl Events {
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Box<dyn Source> {
     let remembered = HashSet::with_hasher(FixedState::default());
     let records = Events { input: id, remembered, has_forgotten: Forgotten::Nothing };
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], MAX_OBJECT, records))
+    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], records))
 }
