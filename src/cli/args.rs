@@ -6,6 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::source::InputFormat;
+use crate::source::cloud::aws::FieldOrder;
 
 /// Where does your network's traffic make landfall, and does your residency policy allow it?
 #[derive(Debug, Parser)]
@@ -67,6 +68,9 @@ pub struct InputArgs {
     /// Read every input as this format, instead of telling it by content
     #[arg(long, value_name = "FORMAT", value_parser = input_format)]
     pub format_in: Option<InputFormat>,
+    /// The fields of AWS flow logs without a header line, in their order, such as "srcaddr dstaddr protocol bytes"
+    #[arg(long, value_name = "NAMES", value_parser = FieldOrder::new)]
+    pub fields: Option<FieldOrder>,
     /// How packets become flows.
     #[command(flatten)]
     pub meter: MeterArgs,

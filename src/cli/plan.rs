@@ -208,7 +208,12 @@ pub(super) fn inputs(args: &InputArgs) -> Result<(Vec<Input>, Vec<batch::PlanErr
 
 /// How the arguments say that inputs are read.
 pub(super) fn options(args: &InputArgs) -> Options {
-    Options { meter: meter(&args.meter), max_inflate: args.max_inflate, format: args.format_in }
+    Options {
+        meter: meter(&args.meter),
+        max_inflate: args.max_inflate,
+        format: args.format_in,
+        fields: args.fields.clone(),
+    }
 }
 
 /// How the arguments say that packets become flows.

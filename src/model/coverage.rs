@@ -83,6 +83,8 @@ reasons! {
         NoData = "no-data", "records that say that there was no traffic (NODATA)";
         /// A log record that says that records are missing.
         SkipData = "skip-data", "records that say that the flow log service lost records (SKIPDATA)";
+        /// A record with the identifier and the content of one before.
+        Repeated = "repeated", "records that repeat one before, identifier and all: counted once";
         /// A record without addresses.
         NoAddress = "no-address", "records without addresses";
     }
@@ -91,7 +93,7 @@ reasons! {
 impl Skip {
     /// Whether traffic that a policy speaks of can hide behind this reason: then the audit is incomplete.
     pub const fn hides_traffic(self) -> bool {
-        !matches!(self, Self::NotIp | Self::NoData | Self::EmptyFrame)
+        !matches!(self, Self::NotIp | Self::NoData | Self::EmptyFrame | Self::Repeated)
     }
 }
 
@@ -138,6 +140,12 @@ reasons! {
         PayloadEstimated = "payload-estimated", "flows without a payload count: movement is what exceeds the headers";
         /// The source counts neither octets nor packets.
         CountersUnknown = "counters-unknown", "flows without octet or packet counts: they are taken for movement of unknown volume";
+        /// Octets without headers.
+        PayloadOctets = "payload-octets", "flow records that count payload alone: headers are not in their octets";
+        /// Octets with link-layer headers.
+        LinkOctets = "link-octets", "flow records that count link-layer headers too: 14 octets a packet are taken off, tags are not";
+        /// Octets and packets that whoever wrote the log has multiplied.
+        ScaledAtSource = "scaled-at-source", "flow records whose counts the log's writer estimated from a sample of packets: flows of few packets can be missing";
         /// The log says that a flow was refused.
         Rejected = "rejected", "flows refused at the observation point: attempts, nothing moved";
         /// Unknown fields in a header line.
@@ -228,6 +236,9 @@ pub struct InputCoverage {
     /// Ethernet types, IP versions and fields that were not understood, named once each, at most [`InputCoverage::MAX_NOTES`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub notes: BTreeSet<String>,
+    /// What else is to be known of the whole input, a sentence each, at most [`InputCoverage::MAX_NOTES`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub remarks: BTreeSet<String>,
     /// What was lost before the input was written, as the input says; `None` where it does not say.
     pub drops: Option<Drops>,
     /// The offset at which the input breaks off in the middle of a record.
@@ -237,7 +248,7 @@ pub struct InputCoverage {
 }
 
 impl InputCoverage {
-    /// The most notes that an input keeps.
+    /// The most notes that an input keeps, and the most remarks.
     pub const MAX_NOTES: usize = 16;
 
     /// Of nothing yet.
@@ -260,6 +271,14 @@ impl InputCoverage {
         self.notes.insert(text.into());
         if self.notes.len() > Self::MAX_NOTES {
             self.notes.pop_last();
+        }
+    }
+
+    /// Says what is to be known of the whole input, once. The smallest few are kept, as of notes.
+    pub fn remark(&mut self, text: impl Into<String>) {
+        self.remarks.insert(text.into());
+        if self.remarks.len() > Self::MAX_NOTES {
+            self.remarks.pop_last();
         }
     }
 
@@ -299,6 +318,9 @@ impl InputCoverage {
         }
         for note in other.notes {
             self.note(note);
+        }
+        for remark in other.remarks {
+            self.remark(remark);
         }
         if let Some(drops) = other.drops {
             let mine = self.drops.get_or_insert_default();

@@ -145,7 +145,8 @@ impl Counters {
 pub struct InputId(pub u32);
 
 /// Where a record was read, so that an auditor can go and look: an input, and in a capture the number of the flow's first
-/// frame, in a text log the number of the line, both counted from one.
+/// frame, in a log the number of the line or, where it is an array, of the element, in a table that of the row; all counted
+/// from one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Provenance(u64);
 
@@ -200,6 +201,9 @@ impl FlowFlags {
     pub const FORWARD_MOVED: Self = Self(1 << 5);
     /// The same of the destination.
     pub const REVERSE_MOVED: Self = Self(1 << 6);
+    /// The source says that the flow began, and counts it in later records: an empty forward direction is contact
+    /// ([`Uniflow::is_empty`]) and no movement.
+    pub const BEGUN: Self = Self(1 << 7);
 
     /// Whether all of `other` is set.
     pub const fn has(self, other: Self) -> bool {
@@ -409,6 +413,7 @@ impl FlowRecord {
             to_rtt: self.dst_rtt,
             opened: self.opened(true),
             uncounted: self.flags.has(FlowFlags::COUNTERS_UNKNOWN),
+            begun: self.flags.has(FlowFlags::BEGUN),
             goes_on: self.flags.has(FlowFlags::FORWARD_MOVED),
         };
         let reverse = Uniflow {
@@ -419,6 +424,7 @@ impl FlowRecord {
             to_rtt: self.src_rtt,
             opened: self.opened(false),
             uncounted: false,
+            begun: false,
             goes_on: self.flags.has(FlowFlags::REVERSE_MOVED),
         };
         [forward, reverse]
@@ -472,6 +478,8 @@ pub struct Uniflow<'a> {
     pub opened: Option<bool>,
     /// Something was sent, and the source does not say how much.
     uncounted: bool,
+    /// Something was sent, and is counted in another record.
+    begun: bool,
     /// Payload moved in an earlier record of the flow.
     goes_on: bool,
 }
@@ -488,7 +496,7 @@ impl Uniflow<'_> {
 
     /// Whether nothing was seen in this direction.
     pub fn is_empty(&self) -> bool {
-        self.sent == Counters::default() && !self.uncounted
+        self.sent == Counters::default() && !self.uncounted && !self.begun
     }
 }
 
@@ -558,6 +566,12 @@ mod tests {
         assert_eq!(
             uncounted.uniflows().map(|uniflow| (uniflow.is_empty(), uniflow.moved())),
             [(false, true), (true, false)]
+        );
+        let mut begun = record(Protocol::TCP);
+        begun.flags.set(FlowFlags::BEGUN);
+        assert_eq!(
+            begun.uniflows().map(|uniflow| (uniflow.is_empty(), uniflow.moved())),
+            [(false, false), (true, false)]
         );
         uncounted.flags.set(FlowFlags::REJECTED);
         assert_eq!(

@@ -419,10 +419,19 @@ pub(super) enum Weight {
     Note,
 }
 
+/// How the kinds of inputs begin that are JSON.
+const JSON: [&str; 4] = ["aws-cloudwatch", "azure", "gcp", "oci"];
+
 /// What an input's positions are called: a capture has packets and frames, a log has records and lines.
 pub(super) fn units(input: &InputCoverage) -> (&'static str, &'static str, &'static str) {
     let capture = !input.link_types.is_empty() || input.kind.starts_with("pcap") || input.kind == "live";
-    if capture { ("packet", "packets", "frame") } else { ("record", "records", "line") }
+    match &*input.kind {
+        _ if capture => ("packet", "packets", "frame"),
+        kind if kind.contains("parquet") => ("record", "records", "row"),
+        // Objects stand a line each, or in an array.
+        kind if JSON.iter().any(|json| kind.starts_with(json)) => ("record", "records", "line or element"),
+        _ => ("record", "records", "line"),
+    }
 }
 
 /// Whether all that the inputs held could be judged, in a phrase.
@@ -507,6 +516,7 @@ pub(super) fn coverage_lines(input: &InputCoverage) -> Vec<(Weight, String)> {
         let notes: Vec<&str> = input.notes.iter().map(String::as_str).collect();
         lines.push((Weight::Note, format!("not understood: {}", notes.join("; "))));
     }
+    lines.extend(input.remarks.iter().map(|remark| (Weight::Note, remark.clone())));
     lines
 }
 

@@ -187,12 +187,16 @@ pub fn drain(
 }
 
 fn open(input: &Input, options: &Options, advance: &Arc<Advance>) -> Result<Box<dyn Source>, String> {
-    let reader: Box<dyn Read + Send> = match &input.place {
-        Place::Stdin => Box::new(io::stdin()),
-        Place::File(path) => Box::new(File::open(path).map_err(|error| error.to_string())?),
+    let counted = |reader: Box<dyn Read + Send>| Box::new(Counted { reader, advance: Arc::clone(advance) });
+    let opened = match &input.place {
+        Place::Stdin => source::open(input.id, &input.name, counted(Box::new(io::stdin())), options),
+        Place::File(path) => {
+            let file = File::open(path).map_err(|error| error.to_string())?;
+            let reader = counted(Box::new(file.try_clone().map_err(|error| error.to_string())?));
+            source::open_file(input.id, &input.name, file, reader, options)
+        }
     };
-    let reader = Box::new(Counted { reader, advance: Arc::clone(advance) });
-    source::open(input.id, &input.name, reader, options).map_err(|error| {
+    opened.map_err(|error| {
         let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
         format!("{}{help}", with_causes(&error))
     })

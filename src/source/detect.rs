@@ -1,9 +1,14 @@
 //! What an input is, by its content.
 
+use std::fs::File;
+
 use super::capture::{Capture, CaptureFormat, CaptureSource};
 use super::cloud::aws::{self, AwsFlowLog};
+use super::cloud::{azure, cloudwatch, gcp, oci};
 use super::compression::Unwrapped;
 use super::{Options, Source, SourceError};
+#[cfg(feature = "parquet")]
+use super::{cloud::aws_parquet, seekable};
 use crate::model::InputId;
 
 /// An input about to be read, its compression taken off.
@@ -11,6 +16,9 @@ struct Opening<'a> {
     id: InputId,
     name: &'a str,
     input: Unwrapped,
+    /// The file that `input` reads, where it is one.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only Parquet is read from its end"))]
+    file: Option<File>,
     options: &'a Options,
 }
 
@@ -27,6 +35,12 @@ struct Format {
 const FORMATS: &[Format] = &[
     Format { name: "capture", looks_like: |head| CaptureFormat::of(head).is_some(), open: open_capture },
     Format { name: aws::KIND, looks_like: aws::looks_like, open: open_aws },
+    #[cfg(feature = "parquet")]
+    Format { name: aws_parquet::KIND, looks_like: |head| head.starts_with(seekable::MAGIC), open: open_aws_parquet },
+    Format { name: cloudwatch::KIND, looks_like: cloudwatch::looks_like, open: open_cloudwatch },
+    Format { name: azure::KIND, looks_like: azure::looks_like, open: open_azure },
+    Format { name: gcp::KIND, looks_like: gcp::looks_like, open: open_gcp },
+    Format { name: oci::KIND, looks_like: oci::looks_like, open: open_oci },
 ];
 
 /// A format that the user says an input has, so that its content is not asked.
@@ -50,19 +64,27 @@ pub(super) fn source(
     id: InputId,
     name: &str,
     input: Unwrapped,
+    file: Option<File>,
     options: &Options,
 ) -> Result<Box<dyn Source>, SourceError> {
+    let named = |name: &str| FORMATS.iter().find(|format| format.name == name);
     let format = match options.format {
-        Some(InputFormat(forced)) => FORMATS.iter().find(|format| format.name == forced),
+        Some(InputFormat(forced)) => named(forced),
         None => FORMATS.iter().find(|format| (format.looks_like)(&input.head)),
     };
+    // Lines in an order that only the user knows look like nothing.
+    let format = format.or_else(|| match &options.fields {
+        Some(_) if cloudwatch::has_messages(&input.head) => named(cloudwatch::KIND),
+        Some(_) if is_text(&input.head) && !is_json(&input.head) => named(aws::KIND),
+        _ => None,
+    });
     match format {
-        Some(format) => (format.open)(Opening { id, name, input, options }),
+        Some(format) => (format.open)(Opening { id, name, input, file, options }),
         None => Err(unrecognised(&input.head)),
     }
 }
 
-fn open_capture(Opening { id, name, input, options }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+fn open_capture(Opening { id, name, input, options, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
     let Some(format) = CaptureFormat::of(&input.head) else { return Err(unrecognised(&input.head)) };
     let kind = input.kind(format.name());
     let capture = Capture::open(format, input.reader)?;
@@ -70,9 +92,35 @@ fn open_capture(Opening { id, name, input, options }: Opening<'_>) -> Result<Box
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
-fn open_aws(Opening { id, name, input, options }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+fn open_aws(Opening { id, name, input, options, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
     let kind = input.kind(aws::KIND);
     Ok(Box::new(AwsFlowLog::new(id, name, input.reader, options).of_kind(kind)))
+}
+
+#[cfg(feature = "parquet")]
+fn open_aws_parquet(Opening { id, name, input, file, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    let kind = input.kind(aws_parquet::KIND);
+    Ok(Box::new(aws_parquet::AwsParquet::open(id, name, kind, seekable::Seekable::new(input, file)?)?))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_cloudwatch(Opening { id, name, input, options, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    Ok(cloudwatch::open(id, name, input.kind(cloudwatch::KIND), input.reader, options))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_azure(Opening { id, name, input, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    Ok(azure::open(id, name, input.kind(azure::KIND), input.reader))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_gcp(Opening { id, name, input, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    Ok(gcp::open(id, name, input.kind(gcp::KIND), input.reader))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_oci(Opening { id, name, input, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    Ok(oci::open(id, name, input.kind(oci::KIND), input.reader))
 }
 
 /// What else begins with these octets, so that the message can say what was given instead of what was not.
@@ -84,7 +132,7 @@ const STRANGERS: &[(&[u8], &str, Option<&str>)] = &[
     (b"7z\xbc\xaf\x27\x1c", "7-Zip archive", UNPACK),
     (b"PK\x03\x04", "zip archive", UNPACK),
     (b"Rar!\x1a\x07", "RAR archive", UNPACK),
-    (b"PAR1", "Parquet file", None),
+    (b"PAR1", "Parquet file", Some("this build reads none: feature `parquet`")),
     (b"snoop\0\0\0", "snoop capture", CONVERT),
     (b"GMBU", "Microsoft Network Monitor capture", CONVERT),
     (b"RTSS", "Microsoft Network Monitor capture", CONVERT),
@@ -114,16 +162,26 @@ fn unrecognised(head: &[u8]) -> SourceError {
         None if head.get(257..262) == Some(b"ustar") => ("tar archive", UNPACK),
         None if head.iter().all(|octet| *octet == 0) => ("nothing but zeros", None),
         None if is_text(head) => match head.trim_ascii_start().first() {
-            Some(b'{' | b'[') => ("JSON of an unknown shape", None),
+            Some(b'{' | b'[') => ("JSON of an unknown shape", Some(JSON)),
             Some(b'<') => ("HTML or XML", None),
             _ => (
                 "text of an unknown shape",
-                Some("AWS VPC flow logs are read with their header line, or in the default format"),
+                Some(
+                    "AWS flow logs are read with their header line, in the default format of version 2, or in the order that \
+                     `--fields` says",
+                ),
             ),
         },
         None => ("binary data of an unknown format", None),
     };
     SourceError::NotRecognised { looks_like, help }
+}
+
+const JSON: &str = "flow logs of Azure, Google Cloud and Oracle Cloud are read, and those of AWS as CloudWatch wraps them; \
+                    `--fields` says the order where that is not the default";
+
+fn is_json(head: &[u8]) -> bool {
+    matches!(head.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
 /// Whether it is UTF-8 without control characters but white space. The head may end within a character.

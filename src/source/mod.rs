@@ -3,6 +3,7 @@
 //! A capture is a source with a [`Meter`](crate::meter::Meter) inside. What an input is, is told by its content
 //! ([`open`]), never by its name: a `.gz` that is not compressed is read as it is, and the reverse.
 
+use std::fs::File;
 use std::io::{self, Read};
 
 use crate::meter::MeterConfig;
@@ -13,7 +14,13 @@ pub mod cloud;
 pub mod compression;
 mod detect;
 mod lines;
+mod members;
+mod objects;
+mod opened;
+#[cfg(feature = "parquet")]
+mod seekable;
 
+use cloud::aws::FieldOrder;
 use compression::{Compression, InflateError};
 
 pub use detect::InputFormat;
@@ -44,7 +51,7 @@ pub trait Source: Send {
 }
 
 /// How inputs are read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Timeouts and limits of metering.
     pub meter: MeterConfig,
@@ -52,6 +59,8 @@ pub struct Options {
     pub max_inflate: u64,
     /// The format of every input, where the user says it; `None` to tell it by content.
     pub format: Option<InputFormat>,
+    /// What stands where in AWS flow logs without a header line; `None` for the default format alone.
+    pub fields: Option<FieldOrder>,
 }
 
 impl Options {
@@ -61,7 +70,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { meter: MeterConfig::default(), max_inflate: Self::MAX_INFLATE, format: None }
+        Self { meter: MeterConfig::default(), max_inflate: Self::MAX_INFLATE, format: None, fields: None }
     }
 }
 
@@ -96,6 +105,14 @@ pub enum SourceError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A table's rows cannot be read on.
+    #[error("malformed after row {row}: {reason}")]
+    Rows {
+        /// How many rows were read before.
+        row: u64,
+        /// What is wrong.
+        reason: String,
+    },
     /// Compressed content is damaged or breaks off.
     #[error("the {kind} data breaks off or is damaged after {offset} octets of content")]
     Compressed {
@@ -106,6 +123,14 @@ pub enum SourceError {
         /// What the decompressor says.
         #[source]
         source: io::Error,
+    },
+    /// A format that is read from its end comes from where only the beginning can be read, and is too long to be kept.
+    #[error("a {format} longer than {limit} octets can only be read from a file that is not compressed")]
+    NotSeekable {
+        /// The format.
+        format: &'static str,
+        /// How much is kept in memory.
+        limit: usize,
     },
     /// Compressed content grows beyond the limit ([`Options::max_inflate`]).
     #[error("the content grows beyond the limit of {limit} octets when it is decompressed")]
@@ -149,5 +174,17 @@ pub fn open(
     reader: Box<dyn Read + Send>,
     options: &Options,
 ) -> Result<Box<dyn Source>, SourceError> {
-    detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, options)
+    detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, None, options)
+}
+
+/// Opens an input as [`open`] does, and hands `file` to a format that is read from its end. `reader` reads the same file
+/// from its start; only one of the two is used once the format is known.
+pub fn open_file(
+    id: InputId,
+    name: &str,
+    file: File,
+    reader: Box<dyn Read + Send>,
+    options: &Options,
+) -> Result<Box<dyn Source>, SourceError> {
+    detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, Some(file), options)
 }

@@ -11,6 +11,9 @@ mod capture_file;
 mod capture_source;
 mod certificates;
 mod cli;
+mod cloud;
+#[cfg(feature = "parquet")]
+mod cloud_parquet;
 mod corpus;
 mod db_store;
 #[cfg(feature = "fetch")]

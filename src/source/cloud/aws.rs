@@ -8,7 +8,7 @@
 //! node with several addresses they name the interface. `pkt-srcaddr` and `pkt-dstaddr` are those of the packet. Where a
 //! line has both, the packet's are the record's, on both sides: `10.0.1.5 -> 10.0.0.220`, `pkt-dstaddr 203.0.113.5` at a
 //! NAT gateway is 10.0.1.5 sending to 203.0.113.5, and only so is the rule for the subnet of 10.0.1.5 asked. The price is
-//! that a flow that passes several logged interfaces is counted at each; a note of the coverage says when that can be.
+//! that a flow that passes several logged interfaces is counted at each; a remark of the coverage says when that can be.
 //!
 //! **What is counted.** `bytes` are IP octets without link-layer headers (an echo request of 56 octets of data is 84). There
 //! is no payload count and no sampling. A record reports one direction, so the reverse direction stays empty.
@@ -19,15 +19,18 @@
 //! packet crossed the interface.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use super::fields::{Fields, address, number};
-use super::layout::{Column, Layout, is_default_record, is_header};
+use super::intake::{Intake, Opener, Time};
+use super::layout::{Column, Layout, Service, is_default_record, is_header, is_known};
 use crate::diag::with_causes;
 use crate::model::{
-    Addr, Batch, BiflowDirection, Caveat, Count, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId,
-    Occurrences, Protocol, Provenance, Skip, Timestamp,
+    Addr, Batch, BiflowDirection, Caveat, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Protocol,
+    Provenance, Skip, Timestamp,
 };
 use crate::source::lines::{Line, Lines, More};
+use crate::source::opened::by_ports;
 use crate::source::{Options, Progress, Source, SourceError};
 
 /// The name of the format in reports.
@@ -59,57 +62,44 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct AwsFlowLog {
     lines: Lines,
     reading: Reading,
+    intake: Intake,
 }
 
-/// What is known so far, apart from the lines, which lend theirs while it grows.
-struct Reading {
+/// How lines are read, apart from where they come from: text, messages in JSON, rows of Parquet.
+pub(super) struct Reading {
     input: InputId,
     layout: Layout,
     fields: Fields,
-    coverage: InputCoverage,
-    /// The commonest caveats, counted apart because a map costs too much for every line.
-    estimated: Frequent,
-    guessed: Frequent,
-    rejected: Frequent,
     /// An address of a packet was not that of the interface.
     translated: bool,
 }
 
 impl AwsFlowLog {
-    /// Reads text: what is compressed is to be inflated before. No option applies yet.
+    /// Reads text: what is compressed is to be inflated before. [`Options::fields`] says what stands where, up to the first
+    /// header line.
     pub fn new(id: InputId, name: &str, reader: Box<dyn Read + Send>, options: &Options) -> Self {
-        let _ = options;
-        let reading = Reading {
-            input: id,
-            layout: Layout::default_format(),
-            fields: Fields::new(),
-            coverage: InputCoverage::new(name, KIND),
-            estimated: Frequent::default(),
-            guessed: Frequent::default(),
-            rejected: Frequent::default(),
-            translated: false,
-        };
-        Self { lines: Lines::new(reader), reading }
+        let reading = Reading::new(id, options.fields.as_ref());
+        Self { lines: Lines::new(reader), reading, intake: Intake::new(InputCoverage::new(name, KIND), &[]) }
     }
 
     /// Says what the format was wrapped in, for the coverage: `aws-vpc-flow-logs in gzip`.
     #[must_use]
     pub fn of_kind(mut self, kind: String) -> Self {
-        self.reading.coverage.kind = kind;
+        self.intake.coverage.kind = kind;
         self
     }
 }
 
 impl Source for AwsFlowLog {
     fn read(&mut self, batch: &mut Batch) -> Result<Progress, SourceError> {
-        let reading = &mut self.reading;
-        match self.lines.read(|position, line| reading.line(position, line, batch)) {
+        let (reading, intake) = (&mut self.reading, &mut self.intake);
+        match self.lines.read(|position, line| reading.line(position, line, intake, batch)) {
             Ok(More::Perhaps) => Ok(Progress::More),
             Ok(More::No) => Ok(Progress::End),
             Err(error) => {
                 let error = SourceError::reading(self.lines.offset(), error);
-                self.reading.coverage.error = Some(with_causes(&error));
-                self.reading.coverage.truncated_at = self.lines.pending();
+                self.intake.coverage.error = Some(with_causes(&error));
+                self.intake.coverage.truncated_at = self.lines.pending();
                 Err(error)
             }
         }
@@ -119,46 +109,35 @@ impl Source for AwsFlowLog {
     /// is used or skipped. Octets are those of the traffic. One line can be two records: SKIPDATA beside a flow says that
     /// there was the flow, and that others were lost.
     fn coverage(&self) -> InputCoverage {
-        let mut coverage = self.reading.coverage.clone();
-        let frequent = [
-            (Caveat::PayloadEstimated, &self.reading.estimated),
-            (Caveat::InitiatorGuessed, &self.reading.guessed),
-            (Caveat::Rejected, &self.reading.rejected),
-        ];
-        for (caveat, counted) in frequent {
-            if counted.total.count > 0 {
-                coverage.caveats.insert(caveat, counted.occurrences());
-            }
-        }
-        if self.reading.translated {
-            coverage.note(
-                "`pkt-srcaddr` or `pkt-dstaddr` differ from the interface's address (NAT or transit gateway): such flows \
-                 can be counted at more than one interface",
-            );
-        }
+        let mut coverage = self.intake.coverage();
+        self.reading.notes(&mut coverage);
         coverage
     }
 }
 
-/// A caveat that most lines have.
-#[derive(Default)]
-struct Frequent {
-    total: Count,
-    first: [u64; 3],
-}
+/// The fields of flow logs that have no header line, in their order, as whoever made the log chose them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldOrder(Arc<str>);
 
-impl Frequent {
-    /// Positions come in order.
-    fn add(&mut self, position: u64, octets: u64) {
-        if let Some(place) = usize::try_from(self.total.count).ok().and_then(|seen| self.first.get_mut(seen)) {
-            *place = position;
+impl FieldOrder {
+    /// Reads names between spaces or commas, also as the console and command line of AWS write them (`${srcaddr}`). What is
+    /// wrong is told in a sentence.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let names = text.split([' ', ',', '\t', '\n']).filter(|name| !name.is_empty());
+        let names: Vec<_> =
+            names.map(|name| name.strip_prefix("${").and_then(|name| name.strip_suffix('}')).unwrap_or(name)).collect();
+        if let Some(stranger) = names.iter().find(|name| !is_known(name.as_bytes())) {
+            return Err(format!("`{stranger}` is no field of AWS flow logs"));
         }
-        self.total.add(octets);
+        let layout = Layout::of_names(names.iter().map(|name| name.as_bytes()));
+        match layout.obstacle() {
+            Some(_) => Err("the fields must have `srcaddr`, `dstaddr` and `protocol` among them".to_owned()),
+            None => Ok(Self(names.join(" ").into())),
+        }
     }
 
-    fn occurrences(&self) -> Occurrences {
-        let kept = usize::try_from(self.total.count).unwrap_or(usize::MAX);
-        Occurrences { total: self.total, positions: self.first.iter().copied().take(kept).collect() }
+    fn layout(&self) -> Layout {
+        Layout::of_names(self.0.split(' ').map(str::as_bytes))
     }
 }
 
@@ -183,17 +162,37 @@ struct Flow {
 }
 
 impl Reading {
-    fn line(&mut self, position: u64, line: Line<'_>, batch: &mut Batch) {
+    /// Reads lines of this order, or of the default format, up to the first header line.
+    pub(super) fn new(input: InputId, order: Option<&FieldOrder>) -> Self {
+        let layout = order.map_or_else(Layout::default_format, FieldOrder::layout);
+        Self { input, layout, fields: Fields::new(), translated: false }
+    }
+
+    /// What is to be said of all lines.
+    pub(super) fn notes(&self, coverage: &mut InputCoverage) {
+        if self.translated {
+            coverage.remark(
+                "`pkt-srcaddr` or `pkt-dstaddr` differ from the interface's address (NAT or transit gateway): such flows \
+                 can be counted at more than one interface",
+            );
+        }
+        if self.layout.service() == Service::TransitGateway {
+            coverage.remark(AT_ATTACHMENTS);
+        }
+    }
+
+    /// Reads a line, which can be a header line.
+    pub(super) fn line(&mut self, position: u64, line: Line<'_>, intake: &mut Intake, batch: &mut Batch) {
         let line = match line {
             Line::Plain(line) => line,
             Line::Unchecked(line) => {
                 let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
                 if std::str::from_utf8(line).is_err() || line.contains(&0) {
-                    return self.skip(Skip::MalformedLine, position);
+                    return intake.skip(Skip::MalformedLine, position);
                 }
                 line
             }
-            Line::TooLong => return self.skip(Skip::LongLine, position),
+            Line::TooLong => return intake.skip(Skip::LongLine, position),
         };
         let line = line.trim_ascii_end();
         if line.is_empty() {
@@ -201,57 +200,40 @@ impl Reading {
         }
         self.fields.split(line);
         if line.first().is_some_and(u8::is_ascii_lowercase) && is_header(line, &self.fields) {
-            return self.header(position, line);
+            let layout = Layout::of_header(line, &self.fields);
+            return self.header(position, layout, intake);
         }
         match self.record(position, line) {
-            Some(Said::Flow(flow)) => self.keep(position, &flow, batch),
-            Some(Said::Nothing(reason)) => self.skip(reason, position),
-            None => self.skip(Skip::MalformedLine, position),
+            Some(Said::Flow(flow)) => self.keep(position, &flow, intake, batch),
+            Some(Said::Nothing(reason)) => intake.skip(reason, position),
+            None => intake.skip(Skip::MalformedLine, position),
         }
     }
 
-    fn header(&mut self, position: u64, line: &[u8]) {
-        self.layout = Layout::of_header(line, &self.fields);
+    /// From here on fields stand so.
+    pub(super) fn header(&mut self, position: u64, layout: Layout, intake: &mut Intake) {
+        self.layout = layout;
         for unknown in self.layout.unknown() {
-            self.coverage.caveat(Caveat::UnknownField, position, 0);
-            self.coverage.note(format!("field `{unknown}`"));
+            intake.coverage.caveat(Caveat::UnknownField, position, 0);
+            intake.coverage.note(format!("field `{unknown}`"));
+        }
+        if self.layout.service() == Service::TransitGateway {
+            intake.coverage.remark(AT_ATTACHMENTS);
         }
         if let Some(obstacle) = self.layout.obstacle() {
-            self.coverage.note(obstacle);
+            intake.coverage.note(obstacle);
         }
     }
 
-    fn skip(&mut self, reason: Skip, position: u64) {
-        self.coverage.read.add(0);
-        self.coverage.skip(reason, position, 0);
-    }
-
-    fn keep(&mut self, position: u64, flow: &Flow, batch: &mut Batch) {
+    fn keep(&mut self, position: u64, flow: &Flow, intake: &mut Intake, batch: &mut Batch) {
         let Flow { record, told, translated, time, status } = flow;
-        let octets = record.forward.octets;
-        self.coverage.read.add(octets);
-        self.coverage.used.add(octets);
-        self.estimated.add(position, octets);
-        if told.is_none() {
-            self.guessed.add(position, octets);
-        }
-        if record.flags.has(FlowFlags::REJECTED) {
-            self.rejected.add(position, octets);
-        }
-        if record.flags.has(FlowFlags::COUNTERS_UNKNOWN) {
-            self.coverage.caveat(Caveat::CountersUnknown, position, octets);
-        }
         self.translated |= translated.contains(&true);
-        if let Some((start, end)) = time {
-            self.coverage.saw(*start);
-            self.coverage.saw(*end);
-        } else {
-            self.coverage.caveat(Caveat::NoTime, position, octets);
-        }
+        let opener = if told.is_some() { Opener::Told } else { Opener::Guessed };
+        let time = if time.is_some() { Time::Told } else { Time::Unknown };
+        intake.keep(record, opener, time, batch);
         if *status == Status::SkipData {
-            self.skip(Skip::SkipData, position);
+            intake.skip(Skip::SkipData, position);
         }
-        batch.records.push(*record);
     }
 
     /// What a line says under the layout; `None` where it is not a line of the format.
@@ -306,7 +288,7 @@ impl Reading {
             record.flags.set(FlowFlags::COUNTERS_UNKNOWN);
         }
         let told = opened_by_flags(protocol, tcp_flags);
-        record.direction = told.unwrap_or_else(|| opened_by_ports(&record));
+        record.direction = told.unwrap_or_else(|| by_ports(&record));
         if protocol == Protocol::TCP && tcp_flags & (FIN | RST) != 0 {
             record.end_reason = FlowEndReason::EndOfFlow;
         }
@@ -341,6 +323,10 @@ impl Reading {
     }
 }
 
+/// What is to be said of the log of a transit gateway.
+const AT_ATTACHMENTS: &str =
+    "a transit gateway reports a flow at each of its attachments: such flows are counted at each";
+
 /// The field `log-status`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Status {
@@ -355,22 +341,10 @@ const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
 
-/// The first system port that is not one (RFC 6335 section 6).
-const FIRST_USER_PORT: u16 = 1024;
-
 fn opened_by_flags(protocol: Protocol, flags: u8) -> Option<BiflowDirection> {
     match (protocol, flags & SYN != 0, flags & ACK != 0) {
         (Protocol::TCP, true, false) => Some(BiflowDirection::Initiator),
         (Protocol::TCP, true, true) => Some(BiflowDirection::ReverseInitiator),
         _ => None,
-    }
-}
-
-fn opened_by_ports(record: &FlowRecord) -> BiflowDirection {
-    let served = |port| (1..FIRST_USER_PORT).contains(&port);
-    match (served(record.sport), served(record.dport)) {
-        (false, true) if record.protocol.has_ports() => BiflowDirection::Initiator,
-        (true, false) if record.protocol.has_ports() => BiflowDirection::ReverseInitiator,
-        _ => BiflowDirection::Arbitrary,
     }
 }

@@ -26,7 +26,7 @@ pub(super) enum Column {
 impl Column {
     const COUNT: usize = Self::TcpFlags as usize + 1;
 
-    fn of_name(name: &[u8]) -> Option<Self> {
+    pub(super) fn of_name(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"version" => Self::Version,
             b"srcaddr" => Self::Src,
@@ -109,7 +109,7 @@ const IGNORED: &[&[u8]] = &[
     b"next-hop-interface-type",
 ];
 
-/// Fields that only transit gateway flow logs have: they report a flow at each attachment, which is not read.
+/// Fields that only transit gateway flow logs (version 6) have: they report a flow at each attachment, and no action.
 const TRANSIT_GATEWAY: &[&[u8]] = &[
     b"resource-type",
     b"tgw-id",
@@ -147,6 +147,14 @@ pub(super) struct Layout {
     columns: Columns,
     unknown: Vec<String>,
     obstacle: Option<&'static str>,
+    service: Service,
+}
+
+/// What writes the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    NetworkInterface,
+    TransitGateway,
 }
 
 /// How many columns a line has.
@@ -171,9 +179,15 @@ impl Layout {
         Self::of_names(names(line, fields))
     }
 
-    fn of_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut layout =
-            Self { places: [None; Column::COUNT], columns: Columns::AtLeast(0), unknown: Vec::new(), obstacle: None };
+    /// In the order of these names. Of a name that is there twice the first counts.
+    pub(super) fn of_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut layout = Self {
+            places: [None; Column::COUNT],
+            columns: Columns::AtLeast(0),
+            unknown: Vec::new(),
+            obstacle: None,
+            service: Service::NetworkInterface,
+        };
         let mut count = 0;
         for (place, name) in (0u8..).zip(names) {
             count += 1;
@@ -182,21 +196,31 @@ impl Layout {
                     slot.get_or_insert(place);
                 }
             } else if TRANSIT_GATEWAY.contains(&name) {
-                layout.obstacle = Some("transit gateway flow logs are not read");
+                layout.service = Service::TransitGateway;
             } else if !IGNORED.contains(&name) && layout.unknown.len() < MAX_UNKNOWN {
                 layout.unknown.push(shown(name));
             }
         }
         layout.columns = Columns::AtLeast(count);
         let has = |column: Column| layout.places.get(column as usize).is_some_and(Option::is_some);
-        if layout.obstacle.is_none() {
-            if !(has(Column::Src) || has(Column::PktSrc)) || !(has(Column::Dst) || has(Column::PktDst)) {
-                layout.obstacle = Some("a header line without `srcaddr` or `dstaddr`");
-            } else if !has(Column::Protocol) {
-                layout.obstacle = Some("a header line without `protocol`");
-            }
+        if !(has(Column::Src) || has(Column::PktSrc)) || !(has(Column::Dst) || has(Column::PktDst)) {
+            layout.obstacle = Some("a header line without `srcaddr` or `dstaddr`");
+        } else if !has(Column::Protocol) {
+            layout.obstacle = Some("a header line without `protocol`");
         }
         layout
+    }
+
+    /// The same, of lines that have no more than the first columns.
+    #[cfg(feature = "parquet")]
+    #[must_use]
+    pub(super) fn with_columns(self, count: usize) -> Self {
+        Self { columns: Columns::AtLeast(count), ..self }
+    }
+
+    /// What writes lines of this layout.
+    pub(super) fn service(&self) -> Service {
+        self.service
     }
 
     /// Why lines of this layout cannot be read.
@@ -241,10 +265,13 @@ fn shown(name: &[u8]) -> String {
     text.chars().take(MAX_NAME).map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
+/// Whether a field is known, needed or not.
+pub(super) fn is_known(name: &[u8]) -> bool {
+    Column::of_name(name).is_some() || IGNORED.contains(&name) || TRANSIT_GATEWAY.contains(&name)
+}
+
 /// Whether a line names fields: it begins with a known one and knows more than half.
 pub(super) fn is_header(line: &[u8], fields: &Fields) -> bool {
-    let is_known =
-        |name: &[u8]| Column::of_name(name).is_some() || IGNORED.contains(&name) || TRANSIT_GATEWAY.contains(&name);
     let count = fields.count();
     (MIN_HEADER..=MAX_COLUMNS).contains(&count)
         && fields.get(line, 0).is_some_and(is_known)

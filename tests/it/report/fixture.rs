@@ -501,6 +501,7 @@ pub(super) fn hostile() -> Report {
         input.kind = attack();
         input.error = Some(attack());
         input.notes = [attack()].into();
+        input.remarks = [attack()].into();
     }
     for source in &mut report.location_sources {
         source.name = attack();
