@@ -3,6 +3,7 @@
 use super::capture::{Capture, CaptureFormat, CaptureSource};
 use super::cloud::aws::{self, AwsFlowLog};
 use super::compression::Unwrapped;
+use super::export::{self, TelemetryCapture, TelemetryFile};
 use super::{Options, Source, SourceError};
 use crate::model::InputId;
 
@@ -27,6 +28,9 @@ struct Format {
 const FORMATS: &[Format] = &[
     Format { name: "capture", looks_like: |head| CaptureFormat::of(head).is_some(), open: open_capture },
     Format { name: aws::KIND, looks_like: aws::looks_like, open: open_aws },
+    Format { name: export::KIND, looks_like: export::looks_like, open: open_telemetry },
+    // A capture of telemetry is a capture too: only the user can say which of the two is meant.
+    Format { name: "telemetry-capture", looks_like: |_| false, open: open_telemetry_capture },
 ];
 
 /// A format that the user says an input has, so that its content is not asked.
@@ -73,6 +77,19 @@ fn open_capture(Opening { id, name, input, options }: Opening<'_>) -> Result<Box
 fn open_aws(Opening { id, name, input, options }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
     let kind = input.kind(aws::KIND);
     Ok(Box::new(AwsFlowLog::new(id, name, input.reader, options).of_kind(kind)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_telemetry(Opening { id, name, input, options }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    let kind = input.kind(export::KIND);
+    Ok(Box::new(TelemetryFile::new(id, name, &kind, input.reader, options)))
+}
+
+fn open_telemetry_capture(Opening { id, name, input, options }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    let Some(format) = CaptureFormat::of(&input.head) else { return Err(unrecognised(&input.head)) };
+    let kind = input.kind(&format!("{} in {}", export::KIND, format.name()));
+    let capture = Capture::open(format, input.reader)?;
+    Ok(Box::new(TelemetryCapture::new(id, name, &kind, capture, options)))
 }
 
 /// What else begins with these octets, so that the message can say what was given instead of what was not.

@@ -12,7 +12,9 @@ pub mod capture;
 pub mod cloud;
 pub mod compression;
 mod detect;
+pub mod export;
 mod lines;
+mod opened;
 
 use compression::{Compression, InflateError};
 

@@ -28,6 +28,7 @@ use crate::model::{
     Occurrences, Protocol, Provenance, Skip, Timestamp,
 };
 use crate::source::lines::{Line, Lines, More};
+use crate::source::opened::by_ports;
 use crate::source::{Options, Progress, Source, SourceError};
 
 /// The name of the format in reports.
@@ -306,7 +307,7 @@ impl Reading {
             record.flags.set(FlowFlags::COUNTERS_UNKNOWN);
         }
         let told = opened_by_flags(protocol, tcp_flags);
-        record.direction = told.unwrap_or_else(|| opened_by_ports(&record));
+        record.direction = told.unwrap_or_else(|| by_ports(&record));
         if protocol == Protocol::TCP && tcp_flags & (FIN | RST) != 0 {
             record.end_reason = FlowEndReason::EndOfFlow;
         }
@@ -355,22 +356,10 @@ const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
 
-/// The first system port that is not one (RFC 6335 section 6).
-const FIRST_USER_PORT: u16 = 1024;
-
 fn opened_by_flags(protocol: Protocol, flags: u8) -> Option<BiflowDirection> {
     match (protocol, flags & SYN != 0, flags & ACK != 0) {
         (Protocol::TCP, true, false) => Some(BiflowDirection::Initiator),
         (Protocol::TCP, true, true) => Some(BiflowDirection::ReverseInitiator),
         _ => None,
-    }
-}
-
-fn opened_by_ports(record: &FlowRecord) -> BiflowDirection {
-    let served = |port| (1..FIRST_USER_PORT).contains(&port);
-    match (served(record.sport), served(record.dport)) {
-        (false, true) if record.protocol.has_ports() => BiflowDirection::Initiator,
-        (true, false) if record.protocol.has_ports() => BiflowDirection::ReverseInitiator,
-        _ => BiflowDirection::Arbitrary,
     }
 }
