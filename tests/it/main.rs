@@ -10,6 +10,8 @@ mod capture_file;
 mod capture_source;
 mod certificates;
 mod cli;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod collect;
 mod corpus;
 mod feeds;
 mod feeds_corpus;
@@ -35,6 +37,8 @@ mod report;
 mod rtt;
 mod samples;
 mod tripwires;
+mod telemetry;
+mod telemetry_corpus;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
 mod wire;

@@ -102,8 +102,10 @@ fn has_version(payload: &[u8]) -> bool {
 
 /// Whether a datagram to any other port is a message, by every length in it.
 fn is_message(payload: &[u8]) -> bool {
-    match length(payload) {
-        Message::Whole(whole) => whole == payload.len() && file::begins_with_sets(&mut Octets(payload)),
+    let is_whole = match length(payload) {
+        Message::Whole(whole) => whole == payload.len(),
+        Message::Open => true,
         Message::More | Message::Bad(_) => false,
-    }
+    };
+    is_whole && file::begins_with_sets(&mut Octets(payload))
 }

@@ -45,14 +45,14 @@ impl TelemetryFile {
             match length(head) {
                 Message::Bad(reason) => return Err(SourceError::format(offset, reason)),
                 Message::Whole(whole) if self.buffer.has(whole)? => break whole,
-                // Only the end of the file ends the last message of version 9.
-                Message::More if is_all && is_nine && left >= 20 => break left,
+                // Only the end of the file ends the last message of version 9; one that is cut is read as far as it goes.
+                Message::Open | Message::More if is_all && is_nine && left >= 20 => break left,
                 Message::Whole(_) => break 0,
-                Message::More if is_all => break 0,
-                Message::More if wanted > MAX_MESSAGE => {
+                Message::More | Message::Open if is_all => break 0,
+                Message::More | Message::Open if wanted > MAX_MESSAGE => {
                     return Err(SourceError::format(offset, "a message longer than one can be"));
                 }
-                Message::More => wanted += STEP,
+                Message::More | Message::Open => wanted += STEP,
             }
         };
         if whole == 0 {
@@ -105,7 +105,7 @@ pub fn looks_like(head: &[u8]) -> bool {
                 && head.get(whole..).is_none_or(|next| next.is_empty() || !matches!(length(next), Message::Bad(_)))
         }
         // A message without a length of its own, or longer than the head.
-        Message::More => head.len() >= 20 && begins_with_sets(&mut first),
+        Message::More | Message::Open => head.len() >= 20 && begins_with_sets(&mut first),
         Message::Bad(_) => false,
     }
 }
@@ -130,6 +130,9 @@ pub(super) fn length_of_nine(octets: &[u8]) -> Message {
         return Message::More;
     }
     loop {
+        if rest.is_empty() {
+            return Message::Open;
+        }
         let before = octets.len() - rest.len();
         match (rest.u16(), rest.u16()) {
             (Some(5 | 9 | 10), _) | (Some(0), Some(5)) => return Message::Whole(before),

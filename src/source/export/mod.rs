@@ -104,6 +104,8 @@ enum Message {
     Whole(usize),
     /// More octets are needed to say.
     More,
+    /// It can be whole: only what follows tells (version 9).
+    Open,
     Bad(&'static str),
 }
 
@@ -176,7 +178,12 @@ impl Collector {
         &self.coverage
     }
 
-    pub(crate) fn coverage_mut(&mut self) -> &mut InputCoverage {
+    /// Takes note of why nothing more can be received.
+    pub fn fail(&mut self, error: &dyn std::error::Error) {
+        self.coverage.error = Some(crate::diag::with_causes(error));
+    }
+
+    fn coverage_mut(&mut self) -> &mut InputCoverage {
         &mut self.coverage
     }
 

@@ -43,12 +43,15 @@ impl Head {
         Some(Self { count, clock, sequence, engine, rate })
     }
 
-    /// Reads the records and says how many there should have been.
+    /// Reads the records and says how many there are.
     pub(super) fn records(&self, layout: &Layout, octets: &mut Octets<'_>, sink: &mut Sink<'_>) -> u32 {
         let mut values = Values::new();
-        for _ in 0..self.count {
+        for number in 0..self.count {
             if layout.0.record(octets, &mut values).is_none() {
-                break;
+                // The head counts more than there are.
+                sink.skip(Skip::BadMessage, octets.len() as u64);
+                octets.0 = &[];
+                return number.into();
             }
             let told = record::flow(Version::Nine, &layout.0, &values, &self.clock, Some(self.rate), sink.provenance());
             match told {

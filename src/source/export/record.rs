@@ -74,7 +74,7 @@ pub(super) fn flow(
         }
         None => caveats.set(Caveat::SamplingUnknown),
     }
-    let dropped = values.get(Slot::Forwarding).is_some_and(|status| status & 0xff >> 6 == DROPPED);
+    let dropped = values.get(Slot::Forwarding).is_some_and(|status| (status & 0xff) >> 6 == DROPPED);
     if dropped || values.get(Slot::Firewall) == Some(DENIED) {
         record.flags.set(FlowFlags::REJECTED);
         caveats.set(Caveat::Rejected);

@@ -22,17 +22,14 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// The time of an uptime in milliseconds, which wraps after 49.7 days: the one that is nearest to the export.
+    /// The time of an uptime in milliseconds, which wraps after 49.7 days: the last one before the export.
     pub(super) fn at_uptime(&self, uptime: u32) -> Option<Timestamp> {
         if let Some(now) = self.uptime {
-            // Read as a signed number: a flow can end a moment after the head of the message was written.
-            let ago = i64::from(now.wrapping_sub(uptime).cast_signed()) * MILLI.cast_signed();
-            return self.export.0.checked_add_signed(-ago).map(Timestamp);
+            return self.export.0.checked_add_signed(-ago(now, uptime) * MILLI.cast_signed()).map(Timestamp);
         }
         let began = self.began.filter(|began| *began > 0)?;
         let since = (self.export.0 / MILLI).saturating_sub(began) as u32;
-        let ago = i64::from(since.wrapping_sub(uptime).cast_signed());
-        let at = (self.export.0 / MILLI).checked_add_signed(-ago)?;
+        let at = (self.export.0 / MILLI).checked_add_signed(-ago(since, uptime))?;
         at.checked_mul(MILLI).map(Timestamp)
     }
 
@@ -55,7 +52,11 @@ impl Clock {
         };
         let (start, end) = match (start, end) {
             (Some(start), Some(end)) => (start, end),
-            (Some(start), None) => (start, Timestamp(start.0.saturating_add(lasted()))),
+            (Some(start), None) => {
+                // A firewall says when a flow began and when it tells of its end.
+                let end = Timestamp(start.0.saturating_add(lasted()));
+                (start, observed(values).map_or(end, |at| end.max(at)))
+            }
             (None, Some(end)) => (Timestamp(end.0.saturating_sub(lasted())), end),
             (None, None) => {
                 let at = observed(values)?;
@@ -76,7 +77,9 @@ impl Clock {
         if let Some(at) = get(millis) {
             return at.checked_mul(MILLI).map(Timestamp);
         }
-        if let Some(at) = get(uptime).and_then(|at| u32::try_from(at).ok()) {
+        // Both zero is what exporters without a clock send.
+        let has_uptime = get(Slot::StartUptime).is_some() || get(Slot::EndUptime).is_some();
+        if let Some(at) = values.get(uptime).filter(|_| has_uptime).and_then(|at| u32::try_from(at).ok()) {
             return self.at_uptime(at);
         }
         if let Some(at) = get(secs) {
@@ -88,6 +91,14 @@ impl Clock {
         let before = values.get(delta)?.checked_mul(MICRO)?;
         self.export.0.checked_sub(before).map(Timestamp)
     }
+}
+
+/// How many milliseconds before `now` an uptime was. Both wrap. A flow can end a moment after the head of its message was
+/// written; what would be later than that was before the wrap.
+fn ago(now: u32, uptime: u32) -> i64 {
+    const LATE: u32 = 10_000;
+    let ahead = uptime.wrapping_sub(now);
+    if ahead <= LATE { -i64::from(ahead) } else { i64::from(now.wrapping_sub(uptime)) }
 }
 
 /// When a sampled packet was seen (RFC 5477 section 8.5.3).
