@@ -27,8 +27,8 @@ pub struct WatchArgs {
     /// An interface; `any` is all of them
     #[arg(short, long = "interface", value_name = "IFACE", required_unless_present = "collect", action = ArgAction::Append)]
     pub interfaces: Vec<String>,
-    /// Receive NetFlow, IPFIX and sFlow, such as udp://0.0.0.0:2055; all protocols on one port
-    #[arg(long, value_name = "URL", action = ArgAction::Append, value_parser = collector)]
+    /// Where flow exporters send to.
+    #[arg(long, help = "Receive NetFlow, IPFIX and sFlow, all on one port, such as udp://0.0.0.0:2055", value_name = "URL", action = ArgAction::Append, value_parser = collector)]
     pub collect: Vec<SocketAddr>,
     /// Only what passes this filter, in the words of tcpdump (pcap-filter(7))
     #[arg(short, long, value_name = "BPF")]

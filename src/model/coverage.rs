@@ -188,9 +188,9 @@ pub struct Drops {
 /// What flow exporters had sent and we did not get, by their sequence numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Lost {
-    /// Datagrams (NetFlow version 9, sFlow): how many flows were in them is not known.
+    /// Datagrams (`NetFlow` version 9, sFlow): how many flows were in them is not known.
     pub datagrams: u64,
-    /// Flow records (NetFlow version 5, IPFIX).
+    /// Flow records (`NetFlow` version 5, IPFIX).
     pub records: u64,
     /// Sampled packets that an sFlow agent had no room to send.
     pub samples: u64,

@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use crate::fixtures::telemetry::*;
 use crate::telemetry_corpus::read;
 
+const SECOND: u64 = Timestamp::SECOND;
+
 const EXPORTER: [u8; 4] = [198, 51, 100, 1];
 
 /// Decodes messages that come one a second, from one exporter.
@@ -59,7 +61,7 @@ fn with(fields: &[(u16, u16, Option<u32>)], record: &[u8]) -> (FlowRecord, Input
 #[test]
 fn version_5_is_scaled_by_its_head_and_timed_by_the_uptime() {
     // Mode 1 and interval 100, in one field.
-    let (records, coverage) = decode(&[five(0, 2, 1 << 14 | 100), five(2, 1, 0)]);
+    let (records, coverage) = decode(&[five(0, 2, (1 << 14) + 100), five(2, 1, 0)]);
     assert_eq!(records.len(), 3);
     let [first, .., last] = records[..] else { panic!("three records") };
     assert_eq!((first.forward, first.sampling_interval.get()), (sent(30_000, 300), 100));
@@ -243,7 +245,6 @@ fn times_are_read_in_every_form_and_missed_where_there_are_none() {
         let (record, coverage) = with(fields, record);
         (record.start.0, record.end.0, doubted(&coverage, Caveat::NoTime))
     };
-    const SECOND: u64 = Timestamp::SECOND;
     let export = 1_700_000_000 * SECOND;
     assert_eq!(at(&[(150, 4, None), (151, 4, None)], &words(&[1000, 1002])), (1000 * SECOND, 1002 * SECOND, 0));
     assert_eq!(
@@ -345,7 +346,7 @@ fn templates_are_of_a_domain_and_can_be_withdrawn_and_replaced() {
     let mut swapped = ORDINARY;
     swapped.swap(5, 6);
     let messages = [
-        ipfix(1, 0, &[plain.clone()]),
+        ipfix(1, 0, std::slice::from_ref(&plain)),
         data(1, 0, 100),
         data(2, 0, 100),
         ipfix(1, 1, &[set(2, &template(256, &swapped))]),

@@ -64,9 +64,10 @@ fn by_tshark(path: &Path, rate: u64) -> Vec<Row> {
         if src.is_empty() {
             continue;
         }
+        // Without a protocol tshark lists the ports of the packet that an ICMP error quotes too.
         let proto = cells[9].parse().ok();
         let (sport, dport) = match proto {
-            Some(6 | 17 | 132) | None => (number(cells[7]) as u16, number(cells[8]) as u16),
+            Some(6 | 17 | 132) => (number(cells[7]) as u16, number(cells[8]) as u16),
             _ => (0, 0),
         };
         let (octets, packets) = if cells[2] == "sflow5" {
@@ -91,7 +92,8 @@ fn as_listed(records: &[FlowRecord], truth: &[Row]) -> Vec<Row> {
             let (src, dst) = (record.src.to_string(), record.dst.to_string());
             let proto = (!without_protocol.contains(&(&src, &dst))).then_some(record.protocol.0);
             let sent = record.forward;
-            (src, dst, record.sport, record.dport, proto, sent.octets, sent.packets)
+            let (sport, dport) = proto.map_or((0, 0), |_| (record.sport, record.dport));
+            (src, dst, sport, dport, proto, sent.octets, sent.packets)
         })
         .collect();
     rows.sort();
@@ -99,9 +101,11 @@ fn as_listed(records: &[FlowRecord], truth: &[Row]) -> Vec<Row> {
 }
 
 /// The first and the last packet of records, as nfdump lists them, where it lists times.
-fn by_nfdump(path: &Path) -> Vec<(String, String, String)> {
+fn by_nfdump(path: &Path) -> Vec<(u64, u64, String)> {
     let Ok(text) = fs::read_to_string(path.with_extension("nfdump.csv")) else { return Vec::new() };
-    let iso = |text: &str| format!("{}Z", text.replacen(' ', "T", 1)).parse::<Timestamp>().map(|time| time.to_string());
+    let iso = |text: &str| {
+        format!("{}Z", text.replacen(' ', "T", 1)).parse::<Timestamp>().map(|time| time.0 / 1_000_000 % TURN)
+    };
     let mut rows: Vec<_> = text
         .lines()
         .skip(1)
@@ -116,10 +120,69 @@ fn by_nfdump(path: &Path) -> Vec<(String, String, String)> {
 }
 
 /// Where the two tools and we do not agree: what we read instead (records with and without addresses, octets, packets), and why.
-const DEVIATIONS: &[(&str, u64, u64, u64, &str)] = &[];
+const DEVIATIONS: &[(&str, u64, u64, u64, &str)] = &[
+    (
+        "akv_data_templates.pcap",
+        21,
+        5_832_900,
+        6600,
+        "11 records (3737 octets, 18 packets, by hand) come before their template in the datagram and wait for it; 1 in 100",
+    ),
+    (
+        "akv_ipfix_eompls_cw.pcap",
+        10,
+        14_337,
+        10,
+        "sampled frames without counters: IP lengths by hand 11,345, and 1500 and 1492 behind two labels, control word and Ethernet",
+    ),
+    (
+        "akv_ipfix_juniper_cpid.pcap",
+        2,
+        168,
+        2,
+        "a sampled packet without counters: IPv6 of 104 octets around IPv4 of 64, each told of",
+    ),
+    (
+        "ipfix_basic.pcap",
+        12,
+        13_279,
+        54,
+        "three messages in the datagram: both tools stop after the first (10,563 octets)",
+    ),
+    (
+        "nf9_cisco_wlc.pcap",
+        19,
+        142_991_108,
+        0,
+        "records of applications without addresses are counted, and are no flows",
+    ),
+];
+
+/// Where the totals agree and tshark's rows do not, and why.
+const OTHER_ROWS: &[(&str, &str)] = &[
+    ("ipfix_procera.pcap", "of the two families of a template tshark lists the one of zeros"),
+    ("nf9_cisco_asa_1.pcap", "tshark lists no octets of IE 85; nfdump does"),
+    ("nf9_h3c.pcap", "tshark decodes one record of 16"),
+    ("options-map-reassignm_traffic-00.pcap", "tshark decodes no record"),
+    (
+        "SRv6-lcomms_traffic-00.pcap",
+        "of the packet and the packet in it tshark lists the inner one's ports and addresses",
+    ),
+];
 
 /// Where nfdump's times are not ours, and why.
-const OTHER_TIMES: &[(&str, &str)] = &[];
+const OTHER_TIMES: &[(&str, &str)] = &[
+    ("nf9_cisco_asa_1.pcap", "nfdump lists the time of the event as the start; the record has its own"),
+    ("SRv6-lcomms_traffic-00.pcap", "nfdump lists the address of the packet in the packet"),
+    (
+        "ndpi1kxun.softflowd-v5-sampled10.pcap",
+        "a flow at uptime zero: zeros alone stand for no time, as other exporters send them",
+    ),
+];
+
+/// What the 32 bits of an uptime in milliseconds come to: captures of 2016 were replayed in 2022, and nfdump takes the first
+/// turn since the exporter began, we take the last before the export (IE 22, IE 21).
+const TURN: u64 = 1 << 32;
 
 #[test]
 fn every_record_of_every_exporter_is_read_as_other_tools_read_it() {
@@ -139,7 +202,7 @@ fn every_record_of_every_exporter_is_read_as_other_tools_read_it() {
             + unused.iter().map(|count| count.octets).sum::<u64>();
         let packets: u64 = own.iter().map(|record| record.forward.packets).sum();
         let reverse: u64 = own.iter().map(|record| record.reverse.octets).sum();
-        let is_sflow = facts.get("nfdump_records").is_none();
+        let is_sflow = !facts.contains_key("nfdump_records");
         let rate = fact("sampling_rate").max(1);
         let truth = by_tshark(&path, rate);
         let expected = if let Some((_, read, octets, packets, _)) = DEVIATIONS.iter().find(|row| name.ends_with(row.0))
@@ -158,14 +221,15 @@ fn every_record_of_every_exporter_is_read_as_other_tools_read_it() {
             problems.push(format!("{name}: reverse {reverse} but {}: {what}", fact("nfdump_out_bytes")));
         }
         let listed = as_listed(&own, &truth);
-        if DEVIATIONS.iter().all(|row| !name.ends_with(row.0)) && skipped(Skip::Duplicate).count == 0 && listed != truth
-        {
+        let is_other =
+            DEVIATIONS.iter().any(|row| name.ends_with(row.0)) || OTHER_ROWS.iter().any(|row| name.ends_with(row.0));
+        if !is_other && listed != truth {
             let ours: Vec<_> = listed.iter().filter(|row| !truth.contains(row)).take(3).collect();
             let theirs: Vec<_> = truth.iter().filter(|row| !listed.contains(row)).take(3).collect();
             problems.push(format!("{name}: records differ: ours {ours:?}, theirs {theirs:?}: {what}"));
         }
         let times = by_nfdump(&path);
-        let in_millis = |time: Timestamp| Timestamp(time.0 - time.0 % 1_000_000).to_string();
+        let in_millis = |time: Timestamp| time.0 / 1_000_000 % TURN;
         let mut ours: Vec<_> =
             own.iter().map(|record| (in_millis(record.start), in_millis(record.end), record.src.to_string())).collect();
         ours.sort();
@@ -200,21 +264,22 @@ fn biflows_and_uniflows_of_a_capture_have_the_same_octets() {
 #[test]
 fn damaged_telemetry_is_read_as_far_as_it_is_whole_and_told() {
     let Some(corpus) = corpus() else { return };
-    // Two records and 28 more that the head does not count; 30 records that are whole, of 65535; lengths beyond the datagram.
+    // Two records and 28 more that the head does not count; heads that count more than there are; a length beyond the
+    // datagram. What upstream calls invalid in version 9 is whole for nfdump: 2 records, 194 octets at 1 in 100.
     let expected = [
-        ("bad/logstash/nf5_basic.pcap", 2, 534),
-        ("bad/logstash/nf5_invalid02.pcap", 30, 7_452_936_707),
-        ("bad/logstash/nf9_invalid01.pcap", 0, 0),
-        ("bad/netflow/ipfix_mikrotik_length-lie.pcap", 28, 95_010),
-        ("bad/netflow/nf5_mikrotik_count-65535.pcap", 30, 40_812),
-        ("bad/tcpdump/tcpdump_sflow_print-segv.pcap", 0, 0),
+        ("bad/logstash/nf5_basic.pcap", 2, 534, true),
+        ("bad/logstash/nf5_invalid02.pcap", 30, 7_452_936_707, true),
+        ("bad/logstash/nf9_invalid01.pcap", 2, 19_400, false),
+        ("bad/netflow/ipfix_mikrotik_length-lie.pcap", 28, 95_010, true),
+        ("bad/netflow/nf5_mikrotik_count-65535.pcap", 30, 40_812, true),
+        ("bad/tcpdump/tcpdump_sflow_print-segv.pcap", 0, 0, true),
     ];
     let mut problems = Vec::new();
-    for (name, count, octets) in expected {
+    for (name, count, octets, is_damaged) in expected {
         let (records, coverage) = read(fs::read(corpus.join(name)).expect("a capture"), Some("telemetry-capture"));
         let sum: u64 = records.iter().map(|record| record.forward.octets).sum();
-        let told = !coverage.is_complete();
-        if (records.len(), sum, told) != (count, octets, true) {
+        let told = coverage.skipped.contains_key(&Skip::BadMessage);
+        if (records.len(), sum, told) != (count, octets, is_damaged) {
             problems.push(format!("{name}: {} records, {sum} octets, {coverage:?}", records.len()));
         }
     }
@@ -232,12 +297,14 @@ fn files_of_datagrams_are_known_and_hold_what_their_captures_hold() {
         .collect();
     names.sort();
     let mut compared = 0;
-    for capture in names.iter().filter(|name| name.ends_with(".pcap")) {
-        let stem = capture.trim_end_matches(".pcap");
-        let parts = names.iter().filter(|name| name.ends_with(".dat") && name.starts_with(&format!("{stem}.")));
+    for stem in names.iter().filter_map(|name| name.strip_suffix(".pcap")) {
+        let parts = names
+            .iter()
+            .filter(|name| name.strip_suffix(".dat").is_some_and(|name| name.starts_with(&format!("{stem}."))));
         let whole: Vec<u8> = parts.flat_map(|name| fs::read(folder.join(name)).expect("a datagram")).collect();
         let (file, told) = read(whole, None);
-        let (packets, _) = read(fs::read(folder.join(capture)).expect("a capture"), Some("telemetry-capture"));
+        let (packets, _) =
+            read(fs::read(folder.join(format!("{stem}.pcap"))).expect("a capture"), Some("telemetry-capture"));
         assert_eq!(told.error, None, "{stem}");
         let listed = |records: &[FlowRecord]| as_listed(records, &[]);
         assert_eq!(listed(&file), listed(&packets), "{stem}");

@@ -14,7 +14,7 @@ use crate::wire;
 /// How many frames are read in one call of [`Source::read`].
 const FRAMES_PER_READ: usize = 1024;
 
-/// Ports that telemetry is sent to: those of IANA (4739 IPFIX, 6343 sFlow) and the usual ones of NetFlow.
+/// Ports that telemetry is sent to: those of IANA (4739 IPFIX, 6343 sFlow) and the usual ones of `NetFlow`.
 const PORTS: [u16; 9] = [2055, 2056, 4432, 4739, 6343, 9555, 9990, 9995, 9996];
 
 /// A capture whose datagrams of flow telemetry are decoded. Other packets are counted and not metered.

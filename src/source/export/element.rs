@@ -1,7 +1,7 @@
 //! Information elements: which of them a flow record is made of.
 //!
 //! Numbers are those of the IANA registry "IP Flow Information Export (IPFIX) Entities", of which those below 128 are also
-//! the field types of NetFlow version 9 (RFC 3954 section 8).
+//! the field types of `NetFlow` version 9 (RFC 3954 section 8).
 
 /// The enterprise number of reverse elements (RFC 5103 section 6.1).
 const REVERSE: u32 = 29_305;
@@ -24,7 +24,7 @@ slots! {
     Src4, Dst4, Src6, Dst6,
     /// Ports and protocol.
     SrcPort, DstPort, Protocol, TcpFlags,
-    /// Type and code, as in the second half of a NetFlow destination port; or the type alone.
+    /// Type and code, as in the second half of a `NetFlow` destination port; or the type alone.
     IcmpTypeCode, IcmpType,
     /// Counters since the last report, and since the flow began.
     Octets, Packets, TotalOctets, TotalPackets,

@@ -1,4 +1,4 @@
-//! NetFlow version 9 (RFC 3954) and IPFIX (RFC 7011): messages of sets, laid out by templates.
+//! `NetFlow` version 9 (RFC 3954) and IPFIX (RFC 7011): messages of sets, laid out by templates.
 
 use super::Domain;
 use super::element::{Slot, Version};

@@ -1,4 +1,4 @@
-//! Flow telemetry: NetFlow version 5 and 9, IPFIX and sFlow version 5, as flow exporters send it.
+//! Flow telemetry: `NetFlow` version 5 and 9, IPFIX and sFlow version 5, as flow exporters send it.
 //!
 //! One decoder, [`Collector`], takes message after message; it knows nothing of where they come from. [`TelemetryCapture`]
 //! takes them from a capture of the datagrams, [`TelemetryFile`] from a file of messages one after the other (IPFIX files of
@@ -320,9 +320,8 @@ fn length(octets: &[u8]) -> Message {
             length @ 16.. => Message::Whole(length),
             _ => Message::Bad("an IPFIX message shorter than its head"),
         },
-        [0, 10, ..] => Message::More,
         [0, 0, 0, 5, ..] => sflow::length(octets),
-        [] | [0] | [0, 0] | [0, 0, 0] => Message::More,
+        [] | [0] | [0, 0] | [0, 0, 0] | [0, 10] | [0, 10, _] => Message::More,
         _ => Message::Bad("neither NetFlow version 5 or 9, nor IPFIX, nor sFlow version 5"),
     }
 }

@@ -1,4 +1,4 @@
-//! NetFlow version 5: records of one layout, IPv4 alone
+//! `NetFlow` version 5: records of one layout, IPv4 alone
 //! (<https://www.cisco.com/c/en/us/td/docs/net_mgmt/netflow_collection_engine/3-6/user/guide/format.html>, table B-3 and B-4).
 
 use super::element::{Slot, Version};

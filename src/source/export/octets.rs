@@ -51,9 +51,11 @@ pub(super) fn number(octets: &[u8]) -> Option<u64> {
         [a] => Some(u64::from(a)),
         [a, b] => Some(u64::from(u16::from_be_bytes([a, b]))),
         [a, b, c, d] => Some(u64::from(u32::from_be_bytes([a, b, c, d]))),
-        [a, b, c, d, e, f, g, h] => Some(u64::from_be_bytes([a, b, c, d, e, f, g, h])),
         [] => None,
-        ref other if other.len() < 8 => Some(other.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet))),
-        _ => None,
+        ref other => match other.try_into() {
+            Ok(eight) => Some(u64::from_be_bytes(eight)),
+            Err(_) if other.len() < 8 => Some(other.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet))),
+            Err(_) => None,
+        },
     }
 }
