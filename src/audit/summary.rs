@@ -10,8 +10,8 @@ use super::settle::Reach;
 use super::{Audit, Cases, Grounds, Local, derivation, trip};
 use crate::model::{
     Addr, AddressSketch, Asn, Axis, Caveat, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Exemplar, Finding,
-    FindingKey, InputId, InventoryRow, Outcome, PartyId, Reason, Report, Severity, Standing, Tally, Timestamp, Tool,
-    ZoneId,
+    FindingKey, InputId, InventoryRow, Outcome, PartyId, Reason, Report, Sampling, Severity, Standing, Tally,
+    Timestamp, Tool, ZoneId,
 };
 
 impl Audit {
@@ -202,6 +202,15 @@ impl Audit {
             );
         }
         limits.extend(self.limits_of_sources(grounds));
+        let sampled = self.coverage.inputs.values().filter_map(|input| input.sampling).filter(Sampling::left_out);
+        if let Some(sampling) = sampled.max_by_key(|sampling| sampling.greatest) {
+            limits.push(format!(
+                "Packets were sampled, at the least one in {}. What was seen stands for what was not, so that octets and packets are estimates; and an exchange of n packets is missed with the probability (1 - 1/{})^n: of fewer than {} packets, with more than 5 %.",
+                sampling.greatest,
+                sampling.greatest,
+                sampling.noticed_from(),
+            ));
+        }
         if grounds.policy.is_none() {
             limits.push("No policy was given: nothing was judged, this is an inventory.".to_owned());
         }

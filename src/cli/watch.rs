@@ -1,4 +1,4 @@
-//! `landfall watch`: judge what goes over interfaces while it goes.
+//! `landfall watch`: judge what goes over interfaces, and what flow exporters tell of, while it goes.
 //!
 //! A finding is a line of JSON on standard output as soon as the first payload of its first flow is seen. The report, with
 //! everything that followed, is written at the end: to a file (`-o`), else to standard error, so that standard output stays
@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -17,14 +18,18 @@ use super::{Exit, Stop, plan, tell};
 use crate::audit::{Audit, Auditor, Grounds};
 use crate::meter::{Early, MeterConfig};
 use crate::model::{Batch, Coverage, Finding, FindingKey, InputCoverage};
-use crate::run::live::{self, KIND, Watch};
+use crate::run::live;
+use crate::run::watch::Watch;
 
 /// Judge what goes over interfaces.
 #[derive(Debug, clap::Args)]
 pub struct WatchArgs {
     /// An interface; `any` is all of them
-    #[arg(short, long = "interface", value_name = "IFACE", required = true, action = ArgAction::Append)]
+    #[arg(short, long = "interface", value_name = "IFACE", required_unless_present = "collect", action = ArgAction::Append)]
     pub interfaces: Vec<String>,
+    /// Where flow exporters send to.
+    #[arg(long, help = "Receive NetFlow, IPFIX and sFlow, all on one port, such as udp://0.0.0.0:2055", value_name = "URL", action = ArgAction::Append, value_parser = collector)]
+    pub collect: Vec<SocketAddr>,
     /// Only what passes this filter, in the words of tcpdump (pcap-filter(7))
     #[arg(short, long, value_name = "BPF")]
     pub filter: Option<String>,
@@ -50,9 +55,14 @@ pub(super) fn run(args: &WatchArgs) -> Result<Exit, Stop> {
     let grounds = plan::grounds(&args.grounds, Some(&args.vantage), &live::host_networks())?;
     let config = MeterConfig { early: Early::FirstPayload, ..plan::meter(&args.meter) };
     let failed = |error: live::LiveError| Stop::Failed(error.to_string());
-    let watch = Watch::open(&args.interfaces, args.filter.as_deref(), config).map_err(failed)?;
-    let interfaces: Vec<_> = watch.interfaces().map(|(_, name)| name).collect();
-    tell(&format!("watching {}", interfaces.join(", ")));
+    let watch = if args.interfaces.is_empty() {
+        Watch::nothing()
+    } else {
+        Watch::open(&args.interfaces, args.filter.as_deref(), config).map_err(failed)?
+    };
+    let watch = watch.collect(&args.collect, &config).map_err(|error| Stop::Failed(error.to_string()))?;
+    let names: Vec<_> = watch.inputs().map(|(_, name, _)| name).collect();
+    tell(&format!("watching {}", names.join(", ")));
 
     let stop = watch.stop();
     let mut judge = Judge::new(&grounds, &watch, io::stdout());
@@ -109,7 +119,7 @@ struct Judge<'a, W> {
 
 impl<'a, W: Write> Judge<'a, W> {
     fn new(grounds: &'a Grounds, watch: &Watch, out: W) -> Self {
-        let inputs = watch.interfaces().map(|(id, name)| (id, InputCoverage::new(name, KIND))).collect();
+        let inputs = watch.inputs().map(|(id, name, kind)| (id, InputCoverage::new(name, kind))).collect();
         let whole = Audit::of_nothing(grounds.basis());
         Self { grounds, whole, told: BTreeSet::new(), inputs: Coverage { inputs }, out }
     }
@@ -147,6 +157,13 @@ impl<'a, W: Write> Judge<'a, W> {
     }
 }
 
+/// Where to receive: `udp://` with an address and a port.
+fn collector(text: &str) -> Result<SocketAddr, String> {
+    text.strip_prefix("udp://")
+        .and_then(|address| address.parse().ok())
+        .ok_or_else(|| "not an address to receive on, such as udp://0.0.0.0:2055 or udp://[::]:4739".to_owned())
+}
+
 /// Hours, minutes and seconds, each at most once and from the largest: `90s`, `5m`, `1h30m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "not a duration, such as 10s, 5m or 1h30m".to_owned();
@@ -165,6 +182,14 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn collectors_are_addresses_with_ports() {
+        assert_eq!(collector("udp://[::1]:4739"), Ok(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 4739))));
+        for text in ["0.0.0.0:2055", "tcp://0.0.0.0:2055", "udp://0.0.0.0", "udp://localhost:2055", "udp://:2055"] {
+            assert!(collector(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_have_units() {

@@ -38,7 +38,6 @@ impl Reason {
 }
 
 /// What was counted since the last fold.
-#[derive(Default)]
 pub(super) struct Tally {
     /// Holds what is cheap to count in place: `read`, `used`, `first` and `last`.
     plain: InputCoverage,
@@ -46,6 +45,19 @@ pub(super) struct Tally {
     skipped: [Reason; Skip::ALL.len()],
     caveats: [Reason; Caveat::ALL.len()],
     note: Option<Note>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let none = |_| Reason::default();
+        Self {
+            plain: InputCoverage::default(),
+            link_types: Vec::new(),
+            skipped: std::array::from_fn(none),
+            caveats: std::array::from_fn(none),
+            note: None,
+        }
+    }
 }
 
 impl Tally {
@@ -108,7 +120,8 @@ impl Tally {
         part.skipped = skipped.filter_map(|(reason, seen)| Some((*reason, seen.occurrences()?))).collect();
         let caveats = Caveat::ALL.iter().zip(&self.caveats);
         part.caveats = caveats.filter_map(|(reason, seen)| Some((*reason, seen.occurrences()?))).collect();
-        (self.skipped, self.caveats) = Default::default();
+        let Self { skipped, caveats, .. } = Self::default();
+        (self.skipped, self.caveats) = (skipped, caveats);
         coverage.merge(part);
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::flow::InputId;
+use super::party::Asn;
 use super::time::Timestamp;
 
 /// How many, and how many octets they held.
@@ -87,13 +88,26 @@ reasons! {
         Repeated = "repeated", "records that repeat one before, identifier and all: counted once";
         /// A record without addresses.
         NoAddress = "no-address", "records without addresses";
+        /// Flow telemetry whose template was never sent, or not kept.
+        NoTemplate = "no-template", "sets of flow records whose template was not seen: how many flows and octets they held is not known";
+        /// A datagram or message of flow telemetry that contradicts itself.
+        BadMessage = "bad-message", "messages of flow telemetry that are malformed or cut: what follows the fault is not read";
+        /// A datagram of a flow exporter for which there is no room.
+        ExporterCrowdedOut = "exporter-crowded-out", "messages of flow exporters beyond the limit";
+        /// A packet of a capture that is read for the flow telemetry in it.
+        NotTelemetry = "not-telemetry", "packets that are not flow telemetry: the capture is read for the telemetry in it, and they are not metered";
+        /// A flow record that says again what another has said.
+        Duplicate = "duplicate", "flow records of packets that were metered at their ingress and at their egress: counted once";
     }
 }
 
 impl Skip {
     /// Whether traffic that a policy speaks of can hide behind this reason: then the audit is incomplete.
     pub const fn hides_traffic(self) -> bool {
-        !matches!(self, Self::NotIp | Self::NoData | Self::EmptyFrame | Self::Repeated)
+        !matches!(
+            self,
+            Self::NotIp | Self::NoData | Self::EmptyFrame | Self::Repeated | Self::NotTelemetry | Self::Duplicate
+        )
     }
 }
 
@@ -140,12 +154,18 @@ reasons! {
         PayloadEstimated = "payload-estimated", "flows without a payload count: movement is what exceeds the headers";
         /// The source counts neither octets nor packets.
         CountersUnknown = "counters-unknown", "flows without octet or packet counts: they are taken for movement of unknown volume";
+        /// Nobody says whether packets were sampled.
+        SamplingUnknown = "sampling-unknown", "flow records of which no flow exporter says whether packets were sampled: counted as they are";
         /// Octets without headers.
         PayloadOctets = "payload-octets", "flow records that count payload alone: headers are not in their octets";
         /// Octets with link-layer headers.
         LinkOctets = "link-octets", "flow records that count link-layer headers too: 14 octets a packet are taken off, tags are not";
         /// Octets and packets that whoever wrote the log has multiplied.
         ScaledAtSource = "scaled-at-source", "flow records whose counts the log's writer estimated from a sample of packets: flows of few packets can be missing";
+        /// Counters that go on growing.
+        TotalCounters = "total-counters", "flow records that count from the beginning of the flow: what was reported before is in them again";
+        /// Another observation point tells of the same flow.
+        SeenElsewhere = "seen-elsewhere", "flow records of flows that another observation point reports for the same time: counted at each";
         /// The log says that a flow was refused.
         Rejected = "rejected", "flows refused at the observation point: attempts, nothing moved";
         /// Unknown fields in a header line.
@@ -172,6 +192,63 @@ pub struct Drops {
     pub interface: u64,
 }
 
+/// What flow exporters had sent and we did not get, by their sequence numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Lost {
+    /// Datagrams (`NetFlow` version 9, sFlow): how many flows were in them is not known.
+    pub datagrams: u64,
+    /// Flow records (`NetFlow` version 5, IPFIX).
+    pub records: u64,
+    /// Sampled packets that an sFlow agent had no room to send.
+    pub samples: u64,
+}
+
+impl Lost {
+    fn merge(&mut self, other: Self) {
+        self.datagrams = self.datagrams.saturating_add(other.datagrams);
+        self.records = self.records.saturating_add(other.records);
+        self.samples = self.samples.saturating_add(other.samples);
+    }
+}
+
+/// How packets were sampled before they were counted. Octets and packets of such records are estimates: what was counted,
+/// times the interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// The least interval of all records: one packet in so many.
+    pub least: u32,
+    /// The greatest.
+    pub greatest: u32,
+    /// The records with an interval of more than one, and their octets as scaled.
+    pub records: Count,
+}
+
+impl Sampling {
+    /// Adds what other records say.
+    pub fn merge(&mut self, other: Self) {
+        self.least = self.least.min(other.least);
+        self.greatest = self.greatest.max(other.greatest);
+        self.records.merge(other.records);
+    }
+
+    /// Whether some packets were not looked at.
+    pub const fn left_out(&self) -> bool {
+        self.greatest > 1
+    }
+
+    /// The fewest packets of an exchange that would have been noticed with a probability of 95 %, at the greatest interval.
+    ///
+    /// A transfer of `n` packets of which each is looked at with the probability `1/N` is missed with the probability
+    /// `(1 - 1/N)^n`: that is at most 5 % from `n = ln 0.05 / ln(1 - 1/N)` on.
+    pub fn noticed_from(&self) -> u64 {
+        if self.greatest <= 1 {
+            return 1;
+        }
+        let missed = -1.0 / f64::from(self.greatest);
+        (0.05_f64.ln() / missed.ln_1p()).ceil() as u64
+    }
+}
+
 /// How many positions are kept with a reason: the first.
 const MAX_POSITIONS: usize = 3;
 
@@ -187,8 +264,8 @@ pub struct Occurrences {
 }
 
 impl Occurrences {
-    fn add(&mut self, position: u64, octets: u64) {
-        self.total.add(octets);
+    fn add(&mut self, position: u64, count: Count) {
+        self.total.merge(count);
         self.keep(position);
     }
 
@@ -241,6 +318,16 @@ pub struct InputCoverage {
     pub remarks: BTreeSet<String>,
     /// What was lost before the input was written, as the input says; `None` where it does not say.
     pub drops: Option<Drops>,
+    /// What flow exporters had sent and was lost on the way; `None` where the format has no sequence numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
+    /// How packets were sampled; `None` where no record says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
+    /// The autonomous systems between the ends of flows, as the routes of sFlow agents and exporters name them, with the
+    /// records that crossed them: evidence of transit, never of where an end is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub transit: BTreeMap<Asn, Count>,
     /// The offset at which the input breaks off in the middle of a record.
     pub truncated_at: Option<u64>,
     /// Why reading ended before the end of the input.
@@ -251,6 +338,9 @@ impl InputCoverage {
     /// The most notes that an input keeps, and the most remarks.
     pub const MAX_NOTES: usize = 16;
 
+    /// The most autonomous systems that an input keeps in [`InputCoverage::transit`].
+    pub const MAX_TRANSIT: usize = 4096;
+
     /// Of nothing yet.
     pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
         Self { name: name.into(), kind: kind.into(), ..Self::default() }
@@ -258,12 +348,36 @@ impl InputCoverage {
 
     /// Counts what is not used. `position` is the frame or line, from one.
     pub fn skip(&mut self, reason: Skip, position: u64, octets: u64) {
-        self.skipped.entry(reason).or_default().add(position, octets);
+        self.skip_all(reason, position, Count { count: 1, octets });
+    }
+
+    /// Counts several that are not used, all at one position.
+    pub fn skip_all(&mut self, reason: Skip, position: u64, count: Count) {
+        self.skipped.entry(reason).or_default().add(position, count);
     }
 
     /// Counts what is used with a limit to its evidence.
     pub fn caveat(&mut self, reason: Caveat, position: u64, octets: u64) {
-        self.caveats.entry(reason).or_default().add(position, octets);
+        self.caveat_all(reason, position, Count { count: 1, octets });
+    }
+
+    /// Counts several that are used with a limit to their evidence, all at one position.
+    pub fn caveat_all(&mut self, reason: Caveat, position: u64, count: Count) {
+        self.caveats.entry(reason).or_default().add(position, count);
+    }
+
+    /// Counts traffic that crossed an autonomous system on its way, by the routes of whoever reports it.
+    pub fn crossed(&mut self, system: Asn, octets: u64) {
+        self.transit.entry(system).or_default().add(octets);
+        self.bound_transit();
+    }
+
+    /// The smallest numbers are kept, so that the order of what is merged means nothing.
+    fn bound_transit(&mut self) {
+        while self.transit.len() > Self::MAX_TRANSIT {
+            self.transit.pop_last();
+            self.note("more autonomous systems on the way than are kept");
+        }
     }
 
     /// Names something that was not understood, once. The smallest few are kept, so that the order means nothing.
@@ -294,6 +408,8 @@ impl InputCoverage {
         self.truncated_at.is_none()
             && self.error.is_none()
             && drops == Drops::default()
+            && self.lost.unwrap_or_default() == Lost::default()
+            && !self.sampling.is_some_and(|sampling| sampling.left_out())
             && !self.skipped.keys().any(|skip| skip.hides_traffic())
     }
 
@@ -327,6 +443,19 @@ impl InputCoverage {
             mine.kernel += drops.kernel;
             mine.interface += drops.interface;
         }
+        if let Some(lost) = other.lost {
+            self.lost.get_or_insert_default().merge(lost);
+        }
+        if let Some(sampling) = other.sampling {
+            match &mut self.sampling {
+                Some(mine) => mine.merge(sampling),
+                None => self.sampling = Some(sampling),
+            }
+        }
+        for (system, count) in other.transit {
+            self.transit.entry(system).or_default().merge(count);
+        }
+        self.bound_transit();
         self.truncated_at = self.truncated_at.into_iter().chain(other.truncated_at).min();
         self.error = self.error.take().into_iter().chain(other.error).min();
     }
@@ -355,5 +484,22 @@ impl Coverage {
     /// Whether everything could be judged.
     pub fn is_complete(&self) -> bool {
         self.inputs.values().all(InputCoverage::is_complete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the table of probabilities `1 - (1 - 1/N)^n` for 1:1000: 10 packets 1.0 %, 1000 packets 63.2 %, 3000 packets 95.0 %.
+    #[test]
+    fn small_exchanges_can_be_missed() {
+        let sampled = |greatest| Sampling { least: 1, greatest, records: Count::default() };
+        assert_eq!(sampled(1).noticed_from(), 1);
+        // 0.5^4 = 6.25 %, 0.5^5 = 3.1 %.
+        assert_eq!(sampled(2).noticed_from(), 5);
+        // 0.9^28 = 5.2 %, 0.9^29 = 4.7 %.
+        assert_eq!(sampled(10).noticed_from(), 29);
+        assert_eq!(sampled(1000).noticed_from(), 2995);
     }
 }

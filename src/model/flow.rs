@@ -443,7 +443,8 @@ impl FlowRecord {
     /// Where the source counts payload, one octet is enough. Where it counts IP octets alone, payload is what exceeds
     /// the headers: for UDP and ICMP their fixed headers; for TCP 20 octets with 12 of timestamp option on every packet
     /// and 8 more for handshake options on the first six (RFC 9293, RFC 7323), so that an unanswered probe is contact
-    /// and payload beyond 48 octets is movement. A rejected flow moved nothing.
+    /// and payload beyond 48 octets is movement. Where packets were sampled, the counters are scaled, and so are the first
+    /// six packets. A rejected flow moved nothing.
     pub fn moved(&self, sent: Counters) -> bool {
         if self.flags.has(FlowFlags::REJECTED) {
             return false;
@@ -453,7 +454,10 @@ impl FlowRecord {
         }
         let ip_header: u64 = if self.src.is_v4() { 20 } else { 40 };
         let headers = match self.protocol {
-            Protocol::TCP => (ip_header + 32).saturating_mul(sent.packets).saturating_add(8 * sent.packets.min(6)),
+            Protocol::TCP => {
+                let first = sent.packets.min(6 * u64::from(self.sampling_interval.get()));
+                (ip_header + 32).saturating_mul(sent.packets).saturating_add(8 * first)
+            }
             Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6 => (ip_header + 8).saturating_mul(sent.packets),
             _ => ip_header.saturating_mul(sent.packets),
         };
@@ -553,6 +557,10 @@ mod tests {
         assert!(tcp.moved(sent(12, 60 + 11 * 52 + 100)), "100 octets among acknowledgements");
         let udp = record(Protocol::UDP);
         assert!(!udp.moved(sent(1, 28)) && udp.moved(sent(1, 29)));
+        let mut sampled = tcp;
+        sampled.sampling_interval = SamplingInterval::new(1000).unwrap();
+        assert!(!sampled.moved(sent(1000, 60_000)), "a SYN that stands for a thousand");
+        assert!(sampled.moved(sent(1000, 60_001)));
         let mut rejected = udp;
         rejected.flags.set(FlowFlags::REJECTED);
         assert!(!rejected.moved(sent(1, 1000)));

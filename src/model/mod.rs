@@ -19,7 +19,7 @@ mod vantage;
 
 pub use addr::{Addr, Scope};
 pub use country::{Country, CountryError, CountrySet};
-pub use coverage::{Caveat, Count, Coverage, Drops, InputCoverage, Occurrences, Skip};
+pub use coverage::{Caveat, Count, Coverage, Drops, InputCoverage, Lost, Occurrences, Sampling, Skip};
 pub use finding::{
     AddressSketch, Axis, Contact, Decision, Exchange, Exemplar, FindingKey, InventoryKey, MAX_EXEMPLARS, Opener,
     PartyId, Reason, RuleId, Severity, Tally, Totals, ZoneId,

@@ -27,6 +27,7 @@
 //! `\u{202e}`, and the page escapes all markup.
 
 pub mod explain;
+mod gaps;
 mod horizon;
 mod html;
 mod json;

@@ -4,11 +4,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{horizon, words};
+use super::{gaps, horizon, words};
 use crate::model::{
     Addr, Asn, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, InputCoverage,
-    InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Severity, Skip, Standing, Timestamp,
-    TripwireResult, ZoneSummary,
+    InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Sampling, Severity, Skip, Standing,
+    Timestamp, TripwireResult, ZoneSummary,
 };
 
 /// Findings under one rule, from one zone to one kind of far end: both directions, whoever opened the conversation.
@@ -239,8 +239,11 @@ pub(super) fn headline(report: &Report) -> String {
     let undecided = groups(report, Decision::Indeterminate);
     let judged: u64 = report.totals.each().iter().fold(0, |sum, (_, count)| sum.saturating_add(count.count));
     let unseen = report.inputs.iter().filter(|input| !input.is_complete()).count() as u64;
+    let is_sampled = |input: &&InputCoverage| input.sampling.is_some_and(|sampling| sampling.left_out());
+    let sampled = report.inputs.iter().filter(is_sampled).count() as u64;
     let incomplete = || match (unseen, report.inputs.len()) {
         (0, _) => "not everything was seen".to_owned(),
+        (n, _) if n == sampled => "packets were sampled, so that not everything was seen".to_owned(),
         (1, 1) => "the input could not be read in full".to_owned(),
         (n, all) => format!("{n} of {all} inputs could not be read in full"),
     };
@@ -425,6 +428,10 @@ const JSON: [&str; 4] = ["aws-cloudwatch", "azure", "gcp", "oci"];
 /// What an input's positions are called: a capture has packets and frames, a log has records and lines.
 pub(super) fn units(input: &InputCoverage) -> (&'static str, &'static str, &'static str) {
     let capture = !input.link_types.is_empty() || input.kind.starts_with("pcap") || input.kind == "live";
+    if input.lost.is_some() {
+        // Flow telemetry: records in messages, which are frames of a capture or are counted themselves.
+        return ("record", "records", if input.kind.contains(" in pcap") { "frame" } else { "message" });
+    }
     match &*input.kind {
         _ if capture => ("packet", "packets", "frame"),
         kind if kind.contains("parquet") => ("record", "records", "row"),
@@ -496,12 +503,17 @@ pub(super) fn coverage_lines(input: &InputCoverage) -> Vec<(Weight, String)> {
             ),
         )),
         Some(_) => lines.push((Weight::Note, "the input says that nothing was lost before it was written".to_owned())),
+        None if input.lost.is_some() => {}
         None => {
             lines.push((
                 Weight::Note,
                 "the input does not say whether anything was lost before it was written".to_owned(),
             ));
         }
+    }
+    lines.extend(input.lost.map(gaps::lost));
+    if let Some(sampling) = input.sampling.filter(Sampling::left_out) {
+        lines.push((Weight::Gap, gaps::sampled(&sampling)));
     }
     for (reason, count) in &input.skipped {
         let weight = if Skip::hides_traffic(*reason) { Weight::Gap } else { Weight::Note };
@@ -511,6 +523,9 @@ pub(super) fn coverage_lines(input: &InputCoverage) -> Vec<(Weight, String)> {
     for (reason, count) in &input.caveats {
         let n = words::number(count.total.count);
         lines.push((Weight::Note, format!("{n}: {}{}", reason.sentence(), first(&count.positions))));
+    }
+    if !input.transit.is_empty() {
+        lines.push((Weight::Note, gaps::transit(input)));
     }
     if !input.notes.is_empty() {
         let notes: Vec<&str> = input.notes.iter().map(String::as_str).collect();

@@ -1,6 +1,6 @@
 //! Live interfaces through libpcap.
 //!
-//! [`LiveCapture`] is one interface as a [`Source`]; [`Watch`] reads several, a thread each, until it is told to stop.
+//! [`LiveCapture`] is one interface as a [`Source`]; [`Watch`](super::watch::Watch) reads several.
 //!
 //! **Loss is measured where it happens.** The kernel's buffer is large and never in immediate mode (which on a busy
 //! interface lost 22 to 78 % of the frames where this loses none); batches go to the caller over a bounded channel, a full
@@ -13,19 +13,15 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ipnet::IpNet;
-use pcap::{Active, Capture, Device, PacketHeader, Precision};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::sync::oneshot;
-
-use super::supervise::until_told;
 use crate::meter::{Frame, Meter, MeterConfig};
 use crate::model::{Batch, Drops, FlowEndReason, InputCoverage, InputId, Timestamp};
 use crate::source::{Progress, Source, SourceError};
 use crate::wire::LinkType;
+use ipnet::IpNet;
+use pcap::{Active, Capture, Device, PacketHeader, Precision};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The name of the kind of input in reports.
 pub const KIND: &str = "live";
@@ -56,9 +52,6 @@ const LATENESS: Duration = Duration::from_secs(2);
 
 /// The most interfaces that are watched at once.
 pub const MAX_INTERFACES: usize = 64;
-
-/// How many batches wait for the caller.
-const QUEUE: usize = 64;
 
 /// Why an interface cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -282,125 +275,6 @@ impl Losses {
     }
 }
 
-/// Interfaces that are being captured.
-pub struct Watch {
-    captures: Vec<LiveCapture>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Watch {
-    /// Opens interfaces; one that is named twice once. Inputs are numbered in their order. When this returns, every frame
-    /// on them is captured.
-    pub fn open(interfaces: &[String], filter: Option<&str>, config: MeterConfig) -> Result<Self, LiveError> {
-        let mut names: Vec<&String> = Vec::new();
-        for interface in interfaces {
-            if !names.contains(&interface) {
-                names.push(interface);
-            }
-        }
-        if names.is_empty() || names.len() > MAX_INTERFACES {
-            return Err(LiveError::Number(names.len()));
-        }
-        let stop = Arc::new(AtomicBool::new(false));
-        let open = |(id, name): (u32, &String)| LiveCapture::open(InputId(id), name, filter, config, Arc::clone(&stop));
-        let captures = (0..).zip(names).map(open).collect::<Result<_, _>>()?;
-        Ok(Self { captures, stop })
-    }
-
-    /// The interfaces, by the inputs that they are.
-    pub fn interfaces(&self) -> impl Iterator<Item = (InputId, &str)> {
-        self.captures.iter().map(|capture| (capture.id, capture.coverage.name.as_str()))
-    }
-
-    /// What ends the watch when it is set, beside signals and the limit.
-    pub fn stop(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
-    }
-
-    /// Reads every interface in a thread of its own, and gives the batches to `on_batch` in this one, until SIGINT,
-    /// SIGTERM or SIGHUP, the end of `limit`, [`Watch::stop`], or until every interface is gone. Then what is still held
-    /// is given too, and what each input held is returned. An interface that goes away has the reason in its coverage;
-    /// the others go on.
-    pub fn run(
-        self,
-        limit: Option<Duration>,
-        mut on_batch: impl FnMut(InputId, &Batch),
-    ) -> Result<Vec<(InputId, InputCoverage)>, LiveError> {
-        let Self { captures, stop } = self;
-        let (sender, receiver) = sync_channel(QUEUE);
-        let (done, told) = oneshot::channel();
-        std::thread::scope(|scope| {
-            // Whichever way this thread leaves, the others must not be waited for in vain.
-            let ending = Ending { stop: &stop, done: Some(done) };
-            let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
-            let supervisor = thread("supervisor")
-                .spawn_scoped(scope, || until_told(&stop, limit, told))
-                .map_err(LiveError::Start)?;
-            for capture in captures {
-                let (sender, name) = (sender.clone(), capture.coverage.name.clone());
-                thread(&name).spawn_scoped(scope, move || read_all(capture, &sender)).map_err(LiveError::Start)?;
-            }
-            drop(sender);
-            let covered = receive(&receiver, &mut on_batch);
-            drop(ending);
-            match supervisor.join() {
-                Ok(result) => result.map_err(LiveError::Start)?,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-            Ok(covered)
-        })
-    }
-}
-
-/// Tells the readers and the supervisor to end when it is dropped.
-struct Ending<'a> {
-    stop: &'a AtomicBool,
-    done: Option<oneshot::Sender<()>>,
-}
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.done.take();
-    }
-}
-
-/// What a reader says.
-enum Told {
-    Batch(InputId, Batch),
-    End(InputId, Box<InputCoverage>),
-}
-
-/// Reads an interface to its end, unless nobody listens any more.
-fn read_all(mut capture: LiveCapture, sender: &SyncSender<Told>) {
-    loop {
-        let mut batch = Batch::default();
-        // An error is in the coverage, and what was held still comes.
-        let progress = capture.read(&mut batch).unwrap_or(Progress::More);
-        if !batch.records.is_empty() && sender.send(Told::Batch(capture.id, batch)).is_err() {
-            return;
-        }
-        if progress == Progress::End {
-            // Nobody listens where this fails.
-            let _ = sender.send(Told::End(capture.id, Box::new(capture.coverage())));
-            return;
-        }
-    }
-}
-
-/// Hands out what readers tell, until the last of them has ended.
-fn receive(receiver: &Receiver<Told>, on_batch: &mut impl FnMut(InputId, &Batch)) -> Vec<(InputId, InputCoverage)> {
-    let mut covered = Vec::new();
-    for told in receiver {
-        match told {
-            Told::Batch(id, batch) => on_batch(id, &batch),
-            Told::End(id, coverage) => covered.push((id, *coverage)),
-        }
-    }
-    covered.sort_by_key(|(id, _)| *id);
-    covered
-}
-
 /// Opens an interface with libpcap.
 fn activate(interface: &str, precision: Precision) -> Result<Capture<Active>, LiveError> {
     let open = |promiscuous| {
@@ -471,6 +345,7 @@ fn now() -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use super::super::watch::Watch;
     use super::*;
 
     #[test]

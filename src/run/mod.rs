@@ -2,6 +2,10 @@
 
 pub mod batch;
 #[cfg(feature = "live")]
+pub mod collect;
+#[cfg(feature = "live")]
 pub mod live;
 #[cfg(feature = "live")]
 pub mod supervise;
+#[cfg(feature = "live")]
+pub mod watch;

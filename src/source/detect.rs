@@ -6,6 +6,7 @@ use super::capture::{Capture, CaptureFormat, CaptureSource};
 use super::cloud::aws::{self, AwsFlowLog};
 use super::cloud::{azure, cloudwatch, gcp, oci};
 use super::compression::Unwrapped;
+use super::export::{self, TelemetryCapture, TelemetryFile};
 use super::{Options, Source, SourceError};
 #[cfg(feature = "parquet")]
 use super::{cloud::aws_parquet, seekable};
@@ -41,6 +42,9 @@ const FORMATS: &[Format] = &[
     Format { name: azure::KIND, looks_like: azure::looks_like, open: open_azure },
     Format { name: gcp::KIND, looks_like: gcp::looks_like, open: open_gcp },
     Format { name: oci::KIND, looks_like: oci::looks_like, open: open_oci },
+    Format { name: export::KIND, looks_like: export::looks_like, open: open_telemetry },
+    // A capture of telemetry is a capture too: only the user can say which of the two is meant.
+    Format { name: "telemetry-capture", looks_like: |_| false, open: open_telemetry_capture },
 ];
 
 /// A format that the user says an input has, so that its content is not asked.
@@ -121,6 +125,21 @@ fn open_gcp(Opening { id, name, input, .. }: Opening<'_>) -> Result<Box<dyn Sour
 #[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
 fn open_oci(Opening { id, name, input, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
     Ok(oci::open(id, name, input.kind(oci::KIND), input.reader))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_telemetry(Opening { id, name, input, options, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    let kind = input.kind(export::KIND);
+    Ok(Box::new(TelemetryFile::new(id, name, &kind, input.reader, options)))
+}
+
+fn open_telemetry_capture(
+    Opening { id, name, input, options, .. }: Opening<'_>,
+) -> Result<Box<dyn Source>, SourceError> {
+    let Some(format) = CaptureFormat::of(&input.head) else { return Err(unrecognised(&input.head)) };
+    let kind = input.kind(&format!("{} in {}", export::KIND, format.name()));
+    let capture = Capture::open(format, input.reader)?;
+    Ok(Box::new(TelemetryCapture::new(id, name, &kind, capture, options)))
 }
 
 /// What else begins with these octets, so that the message can say what was given instead of what was not.

@@ -13,6 +13,7 @@ pub mod capture;
 pub mod cloud;
 pub mod compression;
 mod detect;
+pub mod export;
 mod lines;
 mod members;
 mod objects;

@@ -131,9 +131,9 @@ impl<'a> Tunnelled<'a> {
 
 /// A set of [`Caveat`]s: several can hold for one packet, and each is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Caveats(u32);
+pub struct Caveats(u64);
 
-const _: () = assert!(Caveat::ALL.len() <= 32, "caveats are bits of a word");
+const _: () = assert!(Caveat::ALL.len() <= 64, "caveats are bits of a word");
 
 impl Caveats {
     /// No limit.

@@ -14,6 +14,8 @@ mod cli;
 mod cloud;
 #[cfg(feature = "parquet")]
 mod cloud_parquet;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod collect;
 mod corpus;
 mod db_store;
 #[cfg(feature = "fetch")]
@@ -41,6 +43,8 @@ mod readme;
 mod report;
 mod rtt;
 mod samples;
+mod telemetry;
+mod telemetry_corpus;
 mod tripwires;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;

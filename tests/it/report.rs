@@ -291,12 +291,29 @@ fn json_comes_back_as_it_was() {
     }
 }
 
+/// 2,995 packets: `1 - (1 - 1/1000)^2995` is 95.0 %.
+#[test]
+fn what_sampling_and_loss_left_out_is_told() {
+    let report = text(&fixture::telemetry(), 100);
+    let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "packets were sampled, so that not everything was seen",
+        "packets were sampled, 1 packet in 1,000: 40 records (4.0 MB) are estimates; an exchange of fewer than 2,995 packets",
+        "by the exporters' sequence numbers: 3 datagrams of unknown content, 1 flow record",
+        "by the routes of those who report: AS64501 (2.0 MB), AS64500 (1.0 kB)",
+        "first at frame 7",
+    ] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
+}
+
 #[test]
 fn json_keeps_to_its_schema_and_the_schema_to_it() {
     let mut schema = schema::Schema::new(SCHEMA_JSON);
     let mut stated = fixture::empty();
     stated.findings = fixture::zoom().findings;
-    for (name, report) in all().into_iter().chain([("stated", stated)]) {
+    let telemetry = fixture::telemetry();
+    for (name, report) in all().into_iter().chain([("stated", stated), ("telemetry", telemetry)]) {
         let value = serde_json::from_str(&json(&report)).expect("it is JSON");
         if let Err(error) = schema.check(&value) {
             panic!("{name}: {error}");

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use landfall::meter::{Early, Frame, Meter, MeterConfig};
 use landfall::model::{Addr, Batch, Counters, FlowEndReason, FlowRecord, InputCoverage, InputId, Timestamp};
-use landfall::run::live::{LiveCapture, LiveError, Watch};
+use landfall::run::live::{LiveCapture, LiveError};
+use landfall::run::watch::Watch;
 use landfall::source::{Progress, Source};
 use landfall::wire::LinkType;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};

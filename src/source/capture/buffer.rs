@@ -14,7 +14,7 @@ const READ: usize = 256 << 10;
 /// The octets of a file from the current record on, as far as they have been read.
 ///
 /// It grows to hold one record, as its octets arrive: a length that only claims to be large costs nothing.
-pub(super) struct Buffer {
+pub(in crate::source) struct Buffer {
     reader: Box<dyn Read + Send>,
     octets: Vec<u8>,
     start: usize,
@@ -23,36 +23,41 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    pub(super) fn new(reader: Box<dyn Read + Send>) -> Self {
+    pub(in crate::source) fn new(reader: Box<dyn Read + Send>) -> Self {
         Self { reader, octets: vec![0; READ], start: 0, end: 0, offset: 0 }
     }
 
     /// The offset in the file of the first octet that was not taken yet.
-    pub(super) const fn offset(&self) -> u64 {
+    pub(in crate::source) const fn offset(&self) -> u64 {
         self.offset
     }
 
     /// How many octets are at hand.
     #[inline]
-    pub(super) const fn available(&self) -> usize {
+    pub(in crate::source) const fn available(&self) -> usize {
         self.end - self.start
     }
 
     /// Reads until `wanted` octets are at hand, and says whether they are: where not, the file ends before.
     #[inline]
-    pub(super) fn has(&mut self, wanted: usize) -> Result<bool, SourceError> {
+    pub(in crate::source) fn has(&mut self, wanted: usize) -> Result<bool, SourceError> {
         if self.available() >= wanted { Ok(true) } else { self.fill(wanted) }
     }
 
     /// The first octets, without taking them; `None` where they are not at hand.
     #[inline]
-    pub(super) fn peek<const N: usize>(&self) -> Option<&[u8; N]> {
+    pub(in crate::source) fn peek<const N: usize>(&self) -> Option<&[u8; N]> {
         self.octets.get(self.start..self.end)?.first_chunk()
+    }
+
+    /// All octets that are at hand, without taking them.
+    pub(in crate::source) fn head(&self) -> &[u8] {
+        self.octets.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Takes `count` octets; those that are at hand where there are fewer.
     #[inline]
-    pub(super) fn take(&mut self, count: usize) -> &[u8] {
+    pub(in crate::source) fn take(&mut self, count: usize) -> &[u8] {
         let count = count.min(self.available());
         self.start += count;
         self.offset += count as u64;
@@ -61,7 +66,7 @@ impl Buffer {
 
     /// The `count` octets that were taken last, until more is read.
     #[inline]
-    pub(super) fn taken(&self, count: usize) -> &[u8] {
+    pub(in crate::source) fn taken(&self, count: usize) -> &[u8] {
         self.octets.get(self.start.saturating_sub(count)..self.start).unwrap_or_default()
     }
 

@@ -15,6 +15,7 @@ use crate::diag::with_causes;
 use crate::meter::{Frame, Meter};
 use crate::model::{Batch, Drops, FlowEndReason, InputCoverage, InputId, Skip};
 
+pub(super) use buffer::Buffer;
 pub use buffer::MAX_RECORD;
 
 /// How many frames are metered in one call of [`Source::read`].
@@ -86,7 +87,7 @@ enum Framing {
 impl Capture {
     /// Reads the file header. The reader stands at the start of the content, without compression.
     pub fn open(format: CaptureFormat, reader: Box<dyn Read + Send>) -> Result<Self, SourceError> {
-        let buffer = buffer::Buffer::new(reader);
+        let buffer = Buffer::new(reader);
         let framing = match format {
             CaptureFormat::Pcap => Framing::Pcap(pcap::Pcap::open(buffer)?),
             CaptureFormat::Pcapng => Framing::Pcapng(pcapng::Pcapng::open(buffer)?),

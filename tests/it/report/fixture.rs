@@ -3,9 +3,9 @@
 
 use landfall::model::{
     Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Drops,
-    Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InputCoverage, InventoryRow, LocationSource, NameSource,
-    Opener, Outcome, PartySummary, PolicySummary, Proof, ProxyMark, Report, RuleSummary, SetSummary, Severity, Skip,
-    Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, ZoneSummary,
+    Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InputCoverage, InventoryRow, LocationSource, Lost,
+    NameSource, Opener, Outcome, PartySummary, PolicySummary, Proof, ProxyMark, Report, RuleSummary, Sampling,
+    SetSummary, Severity, Skip, Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, ZoneSummary,
 };
 
 pub(super) fn set(codes: &str) -> CountrySet {
@@ -217,6 +217,19 @@ fn inputs() -> Vec<InputCoverage> {
     cut.note("ethernet type 0x88cc");
     cut.saw(at("2020-03-30T14:59:00Z"));
     vec![whole, cut]
+}
+
+/// The report on flow telemetry of which something was lost and most was not looked at.
+pub(super) fn telemetry() -> Report {
+    let mut sampled = InputCoverage::new("captures/exports.pcap", "telemetry in pcap");
+    sampled.read = count(41, 4_000_000);
+    sampled.used = count(40, 4_000_000);
+    sampled.skip(Skip::Duplicate, 7, 0);
+    sampled.lost = Some(Lost { datagrams: 3, records: 1, samples: 0 });
+    sampled.sampling = Some(Sampling { least: 1000, greatest: 1000, records: count(40, 4_000_000) });
+    sampled.crossed(Asn(64500), 1000);
+    sampled.crossed(Asn(64501), 2_000_000);
+    Report { outcome: Outcome::Incomplete, inputs: vec![sampled], findings: Vec::new(), ..zoom() }
 }
 
 fn sources() -> Vec<LocationSource> {
