@@ -2,9 +2,9 @@
 //! Toronto, whose keys came from 52.81.151.250 in Beijing.
 
 use landfall::model::{
-    Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Doubt, Drops,
-    Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InputCoverage, InventoryRow, LocationSource, NameSource,
-    Opener, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, SetSummary, Severity, Skip,
+    Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Doubt,
+    Drops, Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InputCoverage, InventoryRow, LocationSource,
+    NameSource, Opener, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, SetSummary, Severity, Skip,
     Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, ZoneSummary,
 };
 
