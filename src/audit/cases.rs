@@ -15,19 +15,23 @@
 //! latest then; what of it was counted without an address before stays so, what was held moves there, and nothing depends
 //! on which was which. Everything else is sums, minima and sets.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::ruling::{Case, Way};
+use crate::locate::Horizon;
 use crate::locate::horizon::{MIN_SAMPLES, Step};
-use crate::model::{Addr, AddressSketch, Count, Exchange, Exemplar, Location, RoundTrip, Tally};
+use crate::model::{
+    Addr, AddressSketch, Count, Doubt, DoubtKind, Exchange, Exemplar, Location, RoundTrip, Standing, Tally,
+};
 
 /// The most far addresses whose cases wait for their round-trip times.
 pub const MAX_ADDRESSES: usize = 1 << 16;
 
-/// From how many far networks on a shared least round-trip time is the mark of a proxy.
-const PROXY_NETWORKS: usize = 8;
-/// Below this time it is, in microseconds: a proxy that stands further off than 100 km is not *local*.
+/// From how many far networks on what they have in common puts all round-trip times in doubt.
+const MANY_NETWORKS: usize = 8;
+/// Below this time a time that they share is the mark of a proxy, in microseconds: a proxy that stands further off than 100 km is not *local*.
 const PROXY_US: u32 = 1_000;
 /// Times that are no further apart than this are one, in microseconds; or than a quarter of the lesser.
 const PROXY_SPREAD_US: u32 = 50;
@@ -75,17 +79,6 @@ pub(super) struct Held {
     /// For findings, by direction.
     pub(super) sent: Option<Tally>,
     pub(super) received: Option<Tally>,
-}
-
-/// The mark of a local proxy: many far networks share one tiny least round-trip time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proxy {
-    /// How many networks (/24 and /48) share it.
-    pub networks: usize,
-    /// Of how many that were measured.
-    pub of: usize,
-    /// The least of the times, in microseconds.
-    pub least_us: u32,
 }
 
 impl Default for Cases {
@@ -185,10 +178,17 @@ impl Cases {
         self.loose.iter().map(|((step, case), held)| (*step, case, held))
     }
 
-    /// Whether round-trip times bear the mark of a local proxy: at least [`PROXY_NETWORKS`] far networks, and at least half
-    /// of all that were measured, have one least time below [`PROXY_US`]. Then they say nothing of any far end, and no
-    /// horizon is drawn.
-    pub fn proxy(&self) -> Option<Proxy> {
+    /// Why round-trip times are no evidence of any far end, and no horizon is drawn.
+    ///
+    /// - At least [`MANY_NETWORKS`] far networks, and at least half of all that were measured, have one least time below
+    ///   [`PROXY_US`]: the mark of a local proxy.
+    /// - They refute every claim for as many networks, and for more than half of those that have claims. Sources err for a
+    ///   few networks in a hundred: it is the vantage or the clock that is wrong, or a proxy further away.
+    pub fn doubt(&self, horizon: &Horizon) -> Option<Doubt> {
+        self.proxy().or_else(|| self.contradiction(horizon))
+    }
+
+    fn proxy(&self) -> Option<Doubt> {
         let mut networks: BTreeMap<IpAddr, u32> = BTreeMap::new();
         for (addr, address) in self.addresses() {
             if let Some(least) = address.least.least_us().filter(|_| address.least.samples() >= MIN_SAMPLES) {
@@ -200,12 +200,29 @@ impl Cases {
         times.sort_unstable();
         let shared = |(at, least_us): (usize, &u32)| {
             let last = least_us + PROXY_SPREAD_US.max(least_us / 4);
-            Proxy { networks: times.partition_point(|time| *time <= last) - at, of, least_us: *least_us }
+            (times.partition_point(|time| *time <= last) - at, Reverse(*least_us))
         };
         let tiny = times.iter().enumerate().take_while(|(_, least)| **least < PROXY_US);
-        // Of several with as many networks, the least time: the last of the greatest in this order.
-        let most = tiny.map(shared).max_by_key(|proxy| (proxy.networks, std::cmp::Reverse(proxy.least_us)))?;
-        (most.networks >= PROXY_NETWORKS && most.networks * 2 >= of).then_some(most)
+        // Of several with as many networks, the least time.
+        let (most, Reverse(least_us)) = tiny.map(shared).max()?;
+        let kind = DoubtKind::Proxy;
+        let doubt = Doubt { kind, networks: most as u64, of: of as u64, least_us: Some(least_us) };
+        (most >= MANY_NETWORKS && most * 2 >= of).then_some(doubt)
+    }
+
+    fn contradiction(&self, horizon: &Horizon) -> Option<Doubt> {
+        let mut claimed: BTreeMap<IpAddr, bool> = BTreeMap::new();
+        for (addr, address) in self.addresses().filter(|(_, address)| horizon.step(address.least).is_some()) {
+            let reach = horizon.reach(address.least);
+            for case in address.cases.keys().filter(|case| !case.location.possible().is_anywhere()) {
+                let refuted = case.location.within_reach(reach).standing() == Standing::Refuted;
+                *claimed.entry(network(addr)).or_default() |= refuted;
+            }
+        }
+        let (of, refuted) = (claimed.len(), claimed.into_values().filter(|refuted| *refuted).count());
+        let kind = DoubtKind::Contradicted;
+        let doubt = Doubt { kind, networks: refuted as u64, of: of as u64, least_us: None };
+        (refuted >= MANY_NETWORKS && refuted * 2 > of).then_some(doubt)
     }
 }
 

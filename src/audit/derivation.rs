@@ -8,7 +8,7 @@ use super::settle::Reach;
 use crate::locate::Horizon;
 use crate::locate::horizon::{self, LEAST_US, MARGIN_KM, MIN_SAMPLES};
 use crate::model::{
-    Addr, CountrySet, FindingKey, HorizonSummary, Location, Proof, ProxyMark, RoundTrip, Standing, Tally,
+    Addr, CountrySet, Doubt, DoubtKind, FindingKey, HorizonSummary, Location, Proof, RoundTrip, Standing, Tally,
 };
 
 /// The most proofs that a report lists; those that refute claims come first.
@@ -35,7 +35,7 @@ impl Cases {
     /// What round-trip times showed, all together; `None` without a horizon.
     pub(super) fn summary(&self, grounds: &Grounds) -> Option<HorizonSummary> {
         let horizon = grounds.horizon.as_ref()?;
-        let proxy = self.proxy();
+        let doubt = self.doubt(horizon);
         let mut summary = HorizonSummary {
             vantage: horizon.vantage().to_string(),
             medium: horizon.medium().name().to_owned(),
@@ -48,17 +48,13 @@ impl Cases {
             changed: 0,
             refuted: 0,
             without_room: self.crowded_out(),
-            proxy: proxy.map(|proxy| ProxyMark {
-                networks: proxy.networks as u64,
-                of: proxy.of as u64,
-                least_us: proxy.least_us,
-            }),
+            doubt,
             proofs: Vec::new(),
         };
         for (addr, address) in self.addresses() {
             let clean = horizon.step(address.least).is_some() || !address.alone.is_empty();
             summary.measured += u64::from(clean);
-            if proxy.is_some() {
+            if doubt.is_some() {
                 continue;
             }
             let locations: BTreeSet<Location> = address.cases.keys().map(|case| case.location).collect();
@@ -111,12 +107,20 @@ impl Cases {
 /// What a reader of a report with a horizon has to know, a sentence each.
 pub(super) fn limits(summary: &HorizonSummary) -> Vec<String> {
     let mut limits = Vec::new();
-    if let Some(proxy) = &summary.proxy {
-        limits.push(format!(
-            "Round-trip times were not used: {} of {} far networks that were measured answer in one least time of {} \
-             microseconds and a little, which is the mark of a proxy near the observation point that answers for them.",
-            proxy.networks, proxy.of, proxy.least_us
-        ));
+    if let Some(Doubt { kind, networks, of, least_us }) = summary.doubt {
+        limits.push(match kind {
+            DoubtKind::Proxy => format!(
+                "Round-trip times were not used: {networks} of {of} far networks that were measured answer in one least time \
+                 of {} microseconds and a little, which is the mark of a proxy near the observation point that answers for \
+                 them.",
+                least_us.unwrap_or_default()
+            ),
+            DoubtKind::Contradicted => format!(
+                "Round-trip times were not used: they refute what is claimed of {networks} of {of} far networks. Sources are \
+                 wrong for few networks: the vantage {} or the clock of the capture is wrong, or a proxy answers.",
+                summary.vantage
+            ),
+        });
     } else if summary.changed > 0 {
         limits.push(
             "A round-trip time proves where the machine is that answered. What it passes on is invisible, and a proxy, a \

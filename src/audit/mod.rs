@@ -18,7 +18,7 @@ mod tripwire;
 
 use std::collections::BTreeMap;
 
-pub use cases::{Cases, MAX_ADDRESSES, Proxy};
+pub use cases::{Cases, MAX_ADDRESSES};
 pub use judge::Auditor;
 pub use tripwire::MAX_CELLS;
 use tripwire::Wires;

@@ -16,7 +16,7 @@ pub(super) struct Reach<'a> {
 
 impl<'a> Reach<'a> {
     pub(super) fn by(evidence: &Cases, grounds: &'a Grounds) -> Self {
-        Self { horizon: grounds.horizon.as_ref().filter(|_| evidence.proxy().is_none()) }
+        Self { horizon: grounds.horizon.as_ref().filter(|horizon| evidence.doubt(horizon).is_none()) }
     }
 
     /// Where something can be that answered in this time.

@@ -31,8 +31,9 @@ pub use flow::{
 pub use location::{Authority, Claim, Location, RegionId, SourceId, Standing};
 pub use party::Asn;
 pub use report::{
-    Assumption, Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InventoryRow, LocationSource, Outcome,
-    PartySummary, PolicySummary, Proof, ProxyMark, Report, RuleSummary, SetSummary, Tool, Volume, ZoneSummary,
+    Assumption, Doubt, DoubtKind, Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InventoryRow,
+    LocationSource, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, SetSummary, Tool, Volume,
+    ZoneSummary,
 };
 pub use time::Timestamp;
 pub use tripwire::{Tripped, TripwireResult};

@@ -348,23 +348,36 @@ pub struct HorizonSummary {
     pub refuted: u64,
     /// Flow records that were judged without their round-trip times because there were too many far addresses.
     pub without_room: Count,
-    /// The mark of a local proxy; where it is there, no round-trip time was used.
+    /// Why no round-trip time was used; `None` where they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proxy: Option<ProxyMark>,
+    pub doubt: Option<Doubt>,
     /// The proofs, refuted claims first, then by address; `changed` says how many addresses have some.
     pub proofs: Vec<Proof>,
 }
 
-/// Many far networks share one tiny least round-trip time: something near the observation point answers for them.
+/// Why no round-trip time is used, although a vantage is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ProxyMark {
-    /// How many networks (/24 and /48) share it.
+pub struct Doubt {
+    /// What makes them doubtful.
+    pub kind: DoubtKind,
+    /// How many far networks (/24 and /48) show it.
     pub networks: u64,
-    /// Of how many that were measured.
+    /// Of how many that could.
     pub of: u64,
-    /// The least of their times in microseconds.
-    pub least_us: u32,
+    /// The time that they share, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_us: Option<u32>,
+}
+
+/// What makes round-trip times doubtful.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DoubtKind {
+    /// Many far networks share one tiny least time: something near the observation point answers for them.
+    Proxy,
+    /// They refute most of what is claimed: the vantage or the clock is wrong, or something answers for the far ends.
+    Contradicted,
 }
 
 /// What a round-trip time does to what is claimed of an address.

@@ -1,7 +1,7 @@
 //! What round-trip times showed, in sentences: the same sum in every format.
 
 use super::words;
-use crate::model::{CountrySet, HorizonSummary, Proof, Report, Standing};
+use crate::model::{CountrySet, DoubtKind, HorizonSummary, Proof, Report, Standing};
 
 /// Milliseconds with as many decimals as there are: `4 ms`, `0.35 ms`.
 fn milliseconds(us: u32) -> String {
@@ -77,13 +77,17 @@ pub(super) fn summary(summary: &HorizonSummary) -> Vec<String> {
         summary.least_us,
         summary.margin_km,
     )];
-    if let Some(proxy) = &summary.proxy {
-        lines.push(format!(
-            "No time was used: {} of {} far networks share one least time of {}, which is the mark of a local proxy.",
-            words::number(proxy.networks),
-            words::number(proxy.of),
-            milliseconds(proxy.least_us),
-        ));
+    if let Some(doubt) = &summary.doubt {
+        let share = format!("{} of {} far networks", words::number(doubt.networks), words::number(doubt.of));
+        lines.push(match doubt.kind {
+            DoubtKind::Proxy => format!(
+                "No time was used: {share} share one least time of {}, which is the mark of a local proxy.",
+                milliseconds(doubt.least_us.unwrap_or_default()),
+            ),
+            DoubtKind::Contradicted => format!(
+                "No time was used: they refute what is claimed of {share}, which puts the vantage or the clock in doubt."
+            ),
+        });
     } else {
         lines.push(format!(
             "Of {}, the time says more than the claims for {}, and refutes every claim for {}.",

@@ -8,8 +8,8 @@ use landfall::audit::{Audit, Grounds, Local};
 use landfall::locate::horizon::MIN_SAMPLES;
 use landfall::locate::{Gazetteer, Horizon, Medium};
 use landfall::model::{
-    Addr, BiflowDirection, Counters, CountrySet, Decision, FlowRecord, InputId, Location, Opener, Outcome, Protocol,
-    Provenance, Report, RoundTrip, Scope, Standing, Timestamp,
+    Addr, BiflowDirection, Counters, CountrySet, Decision, DoubtKind, FlowRecord, InputId, Location, Opener, Outcome,
+    Protocol, Provenance, Report, RoundTrip, Scope, Standing, Timestamp,
 };
 use landfall::policy::{Library, Policy, Selector};
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ fn gazetteer() -> Gazetteer {
         std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
         path
     };
-    let feed = write("feed.csv", "203.0.113.0/24,CN,,,\n100.128.0.0/10,CN,,,\n192.0.2.0/24,DE,,,\n");
+    let feed = write("feed.csv", "203.0.113.0/24,CN,,,\n100.128.0.0/10,CN,,,\n192.0.0.0/20,DE,,,\n");
     let anycast = write("anycast.txt", "198.51.100.0/24\n");
     Gazetteer::open(&[feed, anycast]).unwrap()
 }
@@ -205,8 +205,8 @@ fn many_networks_in_one_tiny_time_are_a_proxy() {
     let told = report(&grounds, &networks(&|n| 300 + n % 3));
     assert_eq!((told.outcome, told.totals.forbid.count), (Outcome::Forbidden, 12));
     let summary = told.horizon.unwrap();
-    let proxy = summary.proxy.unwrap();
-    assert_eq!((proxy.networks, proxy.of, proxy.least_us), (12, 12, 300));
+    let doubt = summary.doubt.unwrap();
+    assert_eq!((doubt.kind, doubt.networks, doubt.of, doubt.least_us), (DoubtKind::Proxy, 12, 12, Some(300)));
     assert!(summary.proofs.is_empty() && summary.changed == 0);
     assert!(told.limits.iter().any(|limit| limit.contains("proxy near the observation point")));
 
@@ -215,12 +215,22 @@ fn many_networks_in_one_tiny_time_are_a_proxy() {
     with_edge.push(flow("198.51.100.1", 99, NOT, (300, 9)));
     assert_eq!(report(&grounds, &with_edge).totals.indeterminate.count, 1);
 
-    // Times as different as machines are, or no tiny ones, or few networks: no proxy.
+    // Times as different as machines are, or no tiny ones, or few networks: no proxy. But where times refute what is
+    // claimed of most networks, it is the vantage that is in doubt, or the clock, or a proxy further away.
     for times in
         [&(|n: u32| 200 + 400 * n) as &dyn Fn(u32) -> u32, &|_| 4_000, &|n| if n < 7 { 300 } else { 3_000 * n }]
     {
-        let told = report(&grounds, &networks(times));
-        assert!(told.horizon.unwrap().proxy.is_none() && told.totals.forbid.count == 0);
+        let mut flows = networks(times);
+        let told = report(&grounds, &flows);
+        let doubt = told.horizon.unwrap().doubt.unwrap();
+        assert_eq!((doubt.kind, doubt.networks, doubt.of), (DoubtKind::Contradicted, 12, 12));
+        assert_eq!(told.totals.forbid.count, 12);
+        assert!(told.limits.iter().any(|limit| limit.contains("the vantage 50.11,8.68 or the clock")));
+        // Where as many claims hold, the others are refuted.
+        flows
+            .extend((0..12).map(|n| flow(&format!("192.0.{}.1", 2 + n), u64::from(50 + n), NOT, (9_000 + n * 100, 9))));
+        let told = report(&grounds, &flows);
+        assert!(told.horizon.unwrap().doubt.is_none() && told.totals.forbid.count == 0);
     }
 }
 
@@ -380,7 +390,7 @@ proptest! {
             .filter(|(record, _)| zone(record.src).is_some() != zone(record.dst).is_some())
             .collect();
         let audit = audit_of(grounds, &records);
-        prop_assume!(audit.cases.proxy().is_none());
+        prop_assume!(audit.cases.doubt(grounds.horizon.as_ref().unwrap()).is_none());
         let settled = audit.settled(grounds);
         let (totals, findings) = by_hand(grounds, &records);
         for (name, count) in settled.totals.each() {

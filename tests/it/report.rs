@@ -4,7 +4,7 @@ mod fixture;
 mod schema;
 
 use landfall::diag::Colour;
-use landfall::model::{Outcome, ProxyMark, Report};
+use landfall::model::{Doubt, DoubtKind, Outcome, Report};
 use landfall::report::{Format, ReadError, SCHEMA_JSON, Style, octets, read_json, write};
 use unicode_width::UnicodeWidthStr;
 
@@ -54,7 +54,7 @@ fn seen(page: &str) -> String {
     joined(&text)
 }
 
-fn all() -> [(&'static str, Report); 7] {
+fn all() -> [(&'static str, Report); 8] {
     [
         ("zoom", fixture::zoom()),
         ("inventory", fixture::inventory_only()),
@@ -62,7 +62,11 @@ fn all() -> [(&'static str, Report); 7] {
         ("many", fixture::many(600)),
         ("hostile", fixture::hostile()),
         ("measured", fixture::measured(None)),
-        ("proxy", fixture::measured(Some(ProxyMark { networks: 12, of: 14, least_us: 300 }))),
+        ("proxy", fixture::measured(Some(Doubt { kind: DoubtKind::Proxy, networks: 12, of: 14, least_us: Some(300) }))),
+        (
+            "contradicted",
+            fixture::measured(Some(Doubt { kind: DoubtKind::Contradicted, networks: 9, of: 9, least_us: None })),
+        ),
     ]
 }
 

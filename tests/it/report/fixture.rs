@@ -2,9 +2,9 @@
 //! Toronto, whose keys came from 52.81.151.250 in Beijing.
 
 use landfall::model::{
-    Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Drops,
+    Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Doubt, Drops,
     Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InputCoverage, InventoryRow, LocationSource, Lost,
-    NameSource, Opener, Outcome, PartySummary, PolicySummary, Proof, ProxyMark, Report, RuleSummary, Sampling,
+    NameSource, Opener, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, Sampling,
     SetSummary, Severity, Skip, Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, ZoneSummary,
 };
 
@@ -398,8 +398,8 @@ pub(super) fn inventory_only() -> Report {
     report
 }
 
-/// Zoom seen from Frankfurt: one claim refuted, and an edge proven flow by flow; or a proxy that answers for all.
-pub(super) fn measured(proxy: Option<ProxyMark>) -> Report {
+/// Zoom seen from Frankfurt: one claim refuted, and an edge proven flow by flow; or times that are in doubt.
+pub(super) fn measured(doubt: Option<Doubt>) -> Report {
     let mut report = zoom();
     let proof = |flows| Proof {
         address: Addr::v4([52, 81, 151, 250]),
@@ -432,8 +432,8 @@ pub(super) fn measured(proxy: Option<ProxyMark>) -> Report {
         changed: 2,
         refuted: 1,
         without_room: Count { count: 0, octets: 0 },
-        proxy,
-        proofs: if proxy.is_some() { Vec::new() } else { vec![proof(None), edge] },
+        doubt,
+        proofs: if doubt.is_some() { Vec::new() } else { vec![proof(None), edge] },
     });
     report
 }
