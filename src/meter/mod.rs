@@ -89,8 +89,9 @@ pub enum Early {
     No,
     /// What one direction carried is reported, as by the active timeout, at its first packet with payload, so that a watch
     /// can tell of movement as it begins. Totals are the same, and so is what is movement and what is contact; there are up
-    /// to two records more for each flow, and none is empty. A record
-    /// that is made before all of a hello was seen is without its name. A driver calls [`Meter::expire`] whenever it has no frame at hand, so that no packet waits for another.
+    /// to two records more for each flow, and none is empty. Where the payload is part of a hello, the record waits for the
+    /// rest of it, so that it has its name, but not beyond what the other side answers. A driver calls [`Meter::expire`]
+    /// whenever it has no frame at hand, so that no packet waits for another.
     FirstPayload,
 }
 
@@ -400,9 +401,30 @@ impl Meter {
                 Sight { packet, kept: *kept, side: *side, hash: *hash, time: *time, now: *now, position: *number };
             self.naming.see(at, &sight, &mut self.tally);
         }
-        if early {
-            let part = self.table.flow_mut(at).split_off(*side);
+        if early || self.table.flow(at).owed().is_some() {
+            self.report_early(at, *side, packet, if early { Early::FirstPayload } else { Early::No }, batch);
+        }
+    }
+
+    /// Reports what moved first, unless its name is about to be known: then with the packet that tells it, or the next payload
+    /// of the other side.
+    #[cold]
+    fn report_early(&mut self, at: u32, side: Side, packet: &Packet, now: Early, batch: &mut Batch) {
+        let is_near = self.naming.is_near(at);
+        if let Some(owed) = self.table.flow(at).owed()
+            && (!is_near || (owed != side && packet.payload > 0))
+        {
+            let part = self.table.flow_mut(at).split_off(owed);
             self.report(at, &part, FlowEndReason::ActiveTimeout, batch);
+        }
+        if now == Early::FirstPayload {
+            // What is said first is the hello; an answer to what is not whole does not wait for it.
+            if is_near && side == self.table.flow(at).opener() {
+                self.table.flow_mut(at).owe(side);
+            } else {
+                let part = self.table.flow_mut(at).split_off(side);
+                self.report(at, &part, FlowEndReason::ActiveTimeout, batch);
+            }
         }
     }
 
