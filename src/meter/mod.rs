@@ -27,6 +27,7 @@
 //!   first payload that was cut are counted as caveats, and change no count.
 //! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
+mod clock;
 mod flow;
 mod fragments;
 mod index;
@@ -39,11 +40,12 @@ mod tally;
 use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Skip, Timestamp};
 use crate::wire::{self, Dissected, Exchange, Fragment, Inside, LinkType, Packet, Unread};
 
+use clock::{Clock, Moment, Seen};
 use flow::{Flow, Key, SYN, Side};
 use fragments::{EarlyPart, Fragments};
 use naming::{Kept, Naming, Sight};
 use quality::Copies;
-use rtt::{Moment, RoundTrips};
+use rtt::RoundTrips;
 use table::{List, Table};
 use tally::Tally;
 
@@ -513,68 +515,4 @@ struct Waiting {
     is_cut: bool,
     number: u64,
     moment: Moment,
-}
-
-/// How a frame stands in time.
-enum Seen {
-    InOrder,
-    Earlier,
-    WithoutTime,
-}
-
-/// The time of frames, and a reading that never goes backwards.
-#[derive(Default)]
-struct Clock {
-    /// The time of the latest frame that had one.
-    last: Timestamp,
-    /// The latest time on the present scale; `None` before the first.
-    mark: Option<Timestamp>,
-    /// The meter's own reading, in nanoseconds.
-    now: u64,
-    /// The latest frame had a time.
-    is_timed: bool,
-    /// How often a frame was earlier than the one before by more than [`Clock::JITTER`].
-    epoch: u32,
-}
-
-impl Clock {
-    /// The moment of the frame at hand.
-    #[inline]
-    fn moment(&self) -> Moment {
-        Moment { time: self.last, is_timed: self.is_timed, now: self.now, epoch: self.epoch }
-    }
-
-    /// Frames of several queues come in another order than that of their times, by some microseconds. What is more can be a
-    /// clock that was set back: then times before and after are no measure of anything.
-    const JITTER: u64 = 50_000;
-
-    #[inline]
-    fn frame(&mut self, time: Option<Timestamp>, tolerance: u64) -> Seen {
-        self.is_timed = time.is_some();
-        let Some(time) = time else { return Seen::WithoutTime };
-        if let Some(mark) = self.mark
-            && time < mark
-        {
-            if mark.since(time) > tolerance {
-                self.mark = Some(time);
-            }
-        } else {
-            self.now = self.now.saturating_add(time.since(self.mark.unwrap_or(time)));
-            self.mark = Some(time);
-        }
-        let seen = if time < self.last { Seen::Earlier } else { Seen::InOrder };
-        self.epoch = self.epoch.wrapping_add(u32::from(self.last.since(time) > Self::JITTER));
-        self.last = time;
-        seen
-    }
-
-    /// Time passes without a frame.
-    fn pass(&mut self, time: Timestamp) {
-        if let Some(mark) = self.mark
-            && time > mark
-        {
-            self.now = self.now.saturating_add(time.since(mark));
-            self.mark = Some(time);
-        }
-    }
 }
