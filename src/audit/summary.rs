@@ -195,6 +195,18 @@ impl Audit {
                     .to_owned(),
             );
         }
+        if met(Caveat::DuplicatedPacket) {
+            limits.push(
+                "Some packets were captured twice. Both are counted, as captured: volumes can be too large, decisions are the same."
+                    .to_owned(),
+            );
+        }
+        if met(Caveat::OneSided) {
+            limits.push(
+                "Of some connections one direction alone was captured: the other took another way or was filtered, and is not judged."
+                    .to_owned(),
+            );
+        }
         if met(Caveat::TunnelUnread) {
             limits.push(
                 "Some tunnels could not be read: they are judged by where they end, and what they carry was not seen."

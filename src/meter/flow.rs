@@ -142,6 +142,9 @@ impl Flow {
     const SEEN_BOTH: u16 = Self::SEEN_LOW | Self::SEEN_HIGH;
     /// More than SYN and RST of one side: the other side must have answered.
     const ANSWERED: u16 = 1 << 10;
+    /// Its first payload is not reported: it waits for a name.
+    const OWED_LOW: u16 = 1 << 11;
+    const OWED_HIGH: u16 = 1 << 12;
 
     /// A flow that `packet`, sent by `side`, is the first of; it is not counted yet.
     pub(super) fn new(key: Key, side: Side, packet: &Packet) -> Self {
@@ -259,6 +262,23 @@ impl Flow {
         packet.payload > 0 && self.marks & Self::moved(side) == 0
     }
 
+    /// Has the early record of what `side` sent wait.
+    pub(super) fn owe(&mut self, side: Side) {
+        self.marks |= match side {
+            Side::Low => Self::OWED_LOW,
+            Side::High => Self::OWED_HIGH,
+        };
+    }
+
+    /// The side whose early record waits.
+    pub(super) const fn owed(&self) -> Option<Side> {
+        match self.marks & (Self::OWED_LOW | Self::OWED_HIGH) {
+            0 => None,
+            Self::OWED_HIGH => Some(Side::High),
+            _ => Some(Side::Low),
+        }
+    }
+
     /// Takes what one side sent since the last record out of the flow, as a flow of its own.
     ///
     /// What the other side sent stays until it is known whether payload is among it: a record is movement or contact as a
@@ -270,12 +290,17 @@ impl Flow {
             Side::High => (part.low, self.high) = (Counters::default(), Counters::default()),
         }
         self.marks |= Self::CONTINUED;
+        self.marks &= match side {
+            Side::Low => !Self::OWED_LOW,
+            Side::High => !Self::OWED_HIGH,
+        };
         part
     }
 
     /// Forgets what was reported; the flow goes on.
     pub(super) fn begin_again(&mut self) {
         self.marks |= Self::CONTINUED;
+        self.marks &= !(Self::OWED_LOW | Self::OWED_HIGH);
         (self.low, self.high) = (Counters::default(), Counters::default());
     }
 

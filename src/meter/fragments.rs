@@ -10,7 +10,7 @@ use std::hash::Hasher;
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 
-use super::rtt::Moment;
+use super::clock::Moment;
 use super::table::GOLDEN;
 use crate::model::{Addr, Caveat, Protocol, Timestamp, Tunnel};
 use crate::wire::{Fragment, Packet};

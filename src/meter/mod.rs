@@ -27,6 +27,7 @@
 //!   first payload that was cut are counted as caveats, and change no count.
 //! - **Records.** What was cut goes on in a record of the same key. A record's position is that of its own first frame.
 
+mod clock;
 mod flow;
 mod fragments;
 mod index;
@@ -39,11 +40,12 @@ mod tally;
 use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Skip, Timestamp};
 use crate::wire::{self, Dissected, Exchange, Fragment, Inside, LinkType, Packet, Unread};
 
+use clock::{Clock, Moment, Seen};
 use flow::{Flow, Key, SYN, Side};
 use fragments::{EarlyPart, Fragments};
 use naming::{Kept, Naming, Sight};
 use quality::Copies;
-use rtt::{Moment, RoundTrips};
+use rtt::RoundTrips;
 use table::{List, Table};
 use tally::Tally;
 
@@ -89,8 +91,9 @@ pub enum Early {
     No,
     /// What one direction carried is reported, as by the active timeout, at its first packet with payload, so that a watch
     /// can tell of movement as it begins. Totals are the same, and so is what is movement and what is contact; there are up
-    /// to two records more for each flow, and none is empty. A record
-    /// that is made before all of a hello was seen is without its name. A driver calls [`Meter::expire`] whenever it has no frame at hand, so that no packet waits for another.
+    /// to two records more for each flow, and none is empty. Where the payload is part of a hello, the record waits for the
+    /// rest of it, so that it has its name, but not beyond what the other side answers. A driver calls [`Meter::expire`]
+    /// whenever it has no frame at hand, so that no packet waits for another.
     FirstPayload,
 }
 
@@ -400,9 +403,30 @@ impl Meter {
                 Sight { packet, kept: *kept, side: *side, hash: *hash, time: *time, now: *now, position: *number };
             self.naming.see(at, &sight, &mut self.tally);
         }
-        if early {
-            let part = self.table.flow_mut(at).split_off(*side);
+        if early || self.table.flow(at).owed().is_some() {
+            self.report_early(at, *side, packet, if early { Early::FirstPayload } else { Early::No }, batch);
+        }
+    }
+
+    /// Reports what moved first, unless its name is about to be known: then with the packet that tells it, or the next payload
+    /// of the other side.
+    #[cold]
+    fn report_early(&mut self, at: u32, side: Side, packet: &Packet, now: Early, batch: &mut Batch) {
+        let is_near = self.naming.is_near(at);
+        if let Some(owed) = self.table.flow(at).owed()
+            && (!is_near || (owed != side && packet.payload > 0))
+        {
+            let part = self.table.flow_mut(at).split_off(owed);
             self.report(at, &part, FlowEndReason::ActiveTimeout, batch);
+        }
+        if now == Early::FirstPayload {
+            // What is said first is the hello; an answer to what is not whole does not wait for it.
+            if is_near && side == self.table.flow(at).opener() {
+                self.table.flow_mut(at).owe(side);
+            } else {
+                let part = self.table.flow_mut(at).split_off(side);
+                self.report(at, &part, FlowEndReason::ActiveTimeout, batch);
+            }
         }
     }
 
@@ -491,68 +515,4 @@ struct Waiting {
     is_cut: bool,
     number: u64,
     moment: Moment,
-}
-
-/// How a frame stands in time.
-enum Seen {
-    InOrder,
-    Earlier,
-    WithoutTime,
-}
-
-/// The time of frames, and a reading that never goes backwards.
-#[derive(Default)]
-struct Clock {
-    /// The time of the latest frame that had one.
-    last: Timestamp,
-    /// The latest time on the present scale; `None` before the first.
-    mark: Option<Timestamp>,
-    /// The meter's own reading, in nanoseconds.
-    now: u64,
-    /// The latest frame had a time.
-    is_timed: bool,
-    /// How often a frame was earlier than the one before by more than [`Clock::JITTER`].
-    epoch: u32,
-}
-
-impl Clock {
-    /// The moment of the frame at hand.
-    #[inline]
-    fn moment(&self) -> Moment {
-        Moment { time: self.last, is_timed: self.is_timed, now: self.now, epoch: self.epoch }
-    }
-
-    /// Frames of several queues come in another order than that of their times, by some microseconds. What is more can be a
-    /// clock that was set back: then times before and after are no measure of anything.
-    const JITTER: u64 = 50_000;
-
-    #[inline]
-    fn frame(&mut self, time: Option<Timestamp>, tolerance: u64) -> Seen {
-        self.is_timed = time.is_some();
-        let Some(time) = time else { return Seen::WithoutTime };
-        if let Some(mark) = self.mark
-            && time < mark
-        {
-            if mark.since(time) > tolerance {
-                self.mark = Some(time);
-            }
-        } else {
-            self.now = self.now.saturating_add(time.since(self.mark.unwrap_or(time)));
-            self.mark = Some(time);
-        }
-        let seen = if time < self.last { Seen::Earlier } else { Seen::InOrder };
-        self.epoch = self.epoch.wrapping_add(u32::from(self.last.since(time) > Self::JITTER));
-        self.last = time;
-        seen
-    }
-
-    /// Time passes without a frame.
-    fn pass(&mut self, time: Timestamp) {
-        if let Some(mark) = self.mark
-            && time > mark
-        {
-            self.now = self.now.saturating_add(time.since(mark));
-            self.mark = Some(time);
-        }
-    }
 }

@@ -163,6 +163,11 @@ impl Naming {
         self.done.insert(sight.hash, sight.now);
     }
 
+    /// Whether the flow at a place of the table may have a name soon: what says it has begun and is not whole.
+    pub(super) fn is_near(&self, at: u32) -> bool {
+        self.places.get(at as usize).is_some_and(|place| place.named == 0 && self.names.is_reading(place.watch))
+    }
+
     /// The flow at a place of the table has ended: what had begun of a name and is not whole is looked at.
     pub(super) fn end(&mut self, at: u32, position: u64, octets: u64, tally: &mut Tally) {
         let Some(place) = self.places.get_mut(at as usize) else { return };

@@ -20,6 +20,7 @@
 //! Who answers can be nearer than who was asked: a proxy, a balancer, an edge. And a far end that guesses octets and time
 //! stamps ahead can answer early. Neither can be seen here.
 
+use super::clock::Moment;
 use super::flow::{ACK, FIN, RST, SYN, Side};
 use crate::model::{RoundTrip, Timestamp};
 use crate::wire::{Exchange, Packet, Put, Timestamps, Token};
@@ -36,27 +37,6 @@ const BURST: u64 = Timestamp::SECOND / 10;
 
 /// How many questions of a flow are remembered: resolvers ask for two families at once.
 const QUESTIONS: usize = 2;
-
-/// When a packet was seen.
-#[derive(Clone, Copy)]
-pub(super) struct Moment {
-    /// By the capture.
-    pub(super) time: Timestamp,
-    /// The capture says so of this frame, and not of the one before.
-    pub(super) is_timed: bool,
-    /// By the meter's clock, which does not go back.
-    pub(super) now: u64,
-    /// How often the capture's clock had been set back.
-    pub(super) epoch: u32,
-}
-
-impl Moment {
-    /// The frame's own time.
-    #[inline]
-    fn own(&self) -> Option<Timestamp> {
-        self.is_timed.then_some(self.time)
-    }
-}
 
 /// What was measured of the flows of a table.
 pub(super) struct RoundTrips {

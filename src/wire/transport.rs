@@ -86,22 +86,18 @@ fn icmp(octets: &[u8], length: u32) -> Segment {
 /// RFC 9293 section 3.1. A header whose length is not known, or below the least, is taken to have no options.
 #[inline]
 fn tcp(octets: &[u8], length: u32) -> Segment {
-    let Some((fixed, options)) = octets.split_first_chunk::<{ TCP_HEADER as usize }>() else {
-        let Some(&[_, _, _, _, a, b, c, d, .., offset, flags]) = octets.first_chunk::<14>() else {
-            return Segment { cut: true, ..with_ports(octets, TCP_HEADER, length) };
-        };
-        let header = (u32::from(offset >> 4) * 4).max(TCP_HEADER);
-        let sequence = u32::from_be_bytes([a, b, c, d]);
-        // Without its acknowledgement number a segment answers nothing: it is cut before its end.
-        return Segment { sequence, tcp_flags: flags, ..with_ports(octets, header, length) };
+    let Some(&[.., offset, flags]) = octets.first_chunk::<14>() else {
+        return Segment { cut: true, ..with_ports(octets, TCP_HEADER, length) };
     };
-    let &[_, _, _, _, a, b, c, d, e, f, g, h, offset, flags, _, _, high, low, ..] = fixed;
+    let (words, _) = octets.as_chunks();
+    let word = |at: usize| words.get(at).map_or(0, |word| u32::from_be_bytes(*word));
     let header = (u32::from(offset >> 4) * 4).max(TCP_HEADER);
+    let options = octets.get(TCP_HEADER as usize..).unwrap_or_default();
     Segment {
-        sequence: u32::from_be_bytes([a, b, c, d]),
-        acknowledgement: u32::from_be_bytes([e, f, g, h]),
+        sequence: word(1),
+        acknowledgement: word(2),
         timestamps: timestamps(options.get(..(header - TCP_HEADER) as usize).unwrap_or(options)),
-        checksum: u16::from_be_bytes([high, low]),
+        checksum: (word(4) >> 16) as u16,
         tcp_flags: flags,
         ..with_ports(octets, header, length)
     }
@@ -115,9 +111,10 @@ fn timestamps(mut options: &[u8]) -> Option<Timestamps> {
             0 => return None,
             1 => options = after,
             8 => {
-                let &[10, a, b, c, d, e, f, g, h] = after.first_chunk()? else { return None };
-                let (value, echo) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-                return Some(Timestamps { value, echo });
+                let (length, both) = after.split_first()?;
+                let ([value, echo, ..], _) = both.as_chunks() else { return None };
+                let stamps = Timestamps { value: u32::from_be_bytes(*value), echo: u32::from_be_bytes(*echo) };
+                return (*length == 10).then_some(stamps);
             }
             _ => options = options.get(usize::from(*after.first()?).max(2)..)?,
         }

@@ -87,6 +87,7 @@ fn look(segments: &[Segment<'_>]) -> Option<(String, Way, NameSource)> {
     last.map(|seen| (seen.name.text.into(), seen.asked, seen.name.from))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what is seen is compared with it")]
 fn named(name: &str) -> Option<(String, Way, NameSource)> {
     Some((name.to_owned(), Way::There, NameSource::Certificate))
 }

@@ -128,6 +128,18 @@ fn every_record_has_the_name_once_it_is_known() {
     let (rows, _) = meter(early, &packets);
     assert_eq!(rows.len(), 3);
     assert!(rows.iter().all(|(.., name)| *name == a), "{rows:?}");
+    // A hello in two segments: the early record waits for the second, and not for what does not come.
+    let octets = sni("a.example");
+    let (head, tail) = octets.split_at(70);
+    let mut halves = packets.to_vec();
+    halves[1] = at(1, tcp(CLIENT, SERVER, ACK, 100, head));
+    halves.insert(2, at(1, tcp(CLIENT, SERVER, ACK, 170, tail)));
+    let (rows, _) = meter(early, &halves);
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|(.., name)| *name == a), "{rows:?}");
+    halves.remove(2);
+    let (rows, _) = meter(early, &halves[..3]);
+    assert_eq!(rows.len(), 2, "once the server has answered");
     // The same ends and ports again are another flow, with another name or none.
     let mut again = packets.to_vec();
     again.push(at(101, tcp(CLIENT, SERVER, RST, 700, &[])));

@@ -1,7 +1,11 @@
 //! What makes a capture doubtful: counted, with its first places, and without any change to a count.
 
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
 use landfall::meter::{Frame, Meter, MeterConfig};
 use landfall::model::{Batch, Caveat, FlowEndReason, FlowRecord, InputCoverage, InputId, Timestamp};
+use landfall::source::{self, Options, Progress};
 use landfall::wire::LinkType;
 
 const HOST: [u8; 4] = [10, 0, 0, 1];
@@ -98,4 +102,48 @@ fn a_snap_length_too_short_for_names_is_told() {
     assert_eq!(counted(&coverage, Caveat::Snapped).0, 2);
     let (_, coverage) = meter(&[up(1, 2000), up(2, 96)]);
     assert_eq!(counted(&coverage, Caveat::SnapShort), (0, vec![]), "the first payload is whole");
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_none_or(|extension| extension != "tsv") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_packet_of_malformed_captures_is_in_a_flow_or_skipped() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/bad");
+    if !folder.is_dir() {
+        println!("skipped: ../shared/corpus/bad is not there");
+        return;
+    }
+    let mut found = Vec::new();
+    files(&folder, &mut found);
+    let mut read = 0;
+    for path in found {
+        let file = Box::new(File::open(&path).unwrap());
+        let Ok(mut source) = source::open(InputId(0), "bad", file, &Options::default()) else { continue };
+        let (mut batch, mut metered) = (Batch::default(), 0);
+        loop {
+            let progress = source.read(&mut batch);
+            metered += batch.records.iter().map(|record| record.forward.packets + record.reverse.packets).sum::<u64>();
+            batch.clear();
+            if matches!(progress, Ok(Progress::End) | Err(_)) {
+                break;
+            }
+        }
+        let coverage = source.coverage();
+        let skipped: u64 = coverage.skipped.values().map(|seen| seen.total.count).sum();
+        assert_eq!(coverage.read.count, coverage.used.count + skipped, "{}", path.display());
+        // What is inside a tunnel is in a flow beside that of the tunnel.
+        let inside = counted(&coverage, Caveat::Tunnelled).0;
+        assert_eq!(metered, coverage.used.count + inside, "{}", path.display());
+        read += coverage.read.count;
+    }
+    assert!(read > 1000, "{read} packets");
 }

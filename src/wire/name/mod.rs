@@ -245,6 +245,15 @@ impl Names {
         sighting
     }
 
+    /// Whether a hello or a request has begun in the flow that `watch` belongs to, and is not whole.
+    pub fn is_reading(&self, watch: Watch) -> bool {
+        match watch.slot().and_then(|at| self.slots.reader(at)) {
+            Some(Reader::Stream(stream)) => !stream.is_servers(),
+            Some(Reader::Quic(_) | Reader::Dtls(..)) => true,
+            Some(Reader::Early(_) | Reader::Dns(..)) | None => false,
+        }
+    }
+
     /// A flow has ended: what had begun and is not whole gives the name that is in it, if there is one.
     pub fn forget(&mut self, watch: Watch) -> Option<Sighting> {
         let at = watch.slot()?;

@@ -46,6 +46,11 @@ impl Slots {
         slot.reader.take().map(|reader| (*reader, slot.looks))
     }
 
+    /// The reader of a slot.
+    pub(super) fn reader(&self, at: u32) -> Option<&Reader> {
+        self.all.get(at as usize)?.reader.as_deref()
+    }
+
     /// Gives a slot back whose reader was taken out.
     pub(super) fn give_back(&mut self, at: u32) {
         if let Some(slot) = self.all.get_mut(at as usize) {
