@@ -2,10 +2,10 @@
 //! Toronto, whose keys came from 52.81.151.250 in Beijing.
 
 use landfall::model::{
-    Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Doubt, Drops,
-    Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InputCoverage, InventoryRow, LocationSource, Lost,
-    NameSource, Opener, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, Sampling,
-    SetSummary, Severity, Skip, Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, ZoneSummary,
+    Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Doubt,
+    Drops, Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InputCoverage, InventoryRow, LocationSource, Lost,
+    NameSource, Opener, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, Sampling, SetSummary,
+    Severity, Skip, Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, ZoneSummary,
 };
 
 pub(super) fn set(codes: &str) -> CountrySet {
