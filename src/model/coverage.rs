@@ -146,6 +146,8 @@ reasons! {
         RoundTripCrowdedOut = "round-trip-crowded-out", "packets from which no round-trip time was measured for want of memory";
         /// Packets or records without a time.
         NoTime = "no-time", "packets or records without a time stamp";
+        /// The sensor saw gaps.
+        MissedOctets = "missed-octets", "flows of which the sensor missed octets: what they held was not seen";
         /// The flow table was full.
         Evicted = "evicted", "flows cut because the flow table was full";
         /// No first packet was seen.

@@ -1,12 +1,14 @@
 //! What an input is, by its content.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use super::capture::{Capture, CaptureFormat, CaptureSource};
 use super::cloud::aws::{self, AwsFlowLog};
 use super::cloud::{azure, cloudwatch, gcp, oci};
 use super::compression::Unwrapped;
 use super::export::{self, TelemetryCapture, TelemetryFile};
+use super::log::{hubble, nfdump, nprobe, suricata, zeek};
 use super::{Options, Source, SourceError};
 #[cfg(feature = "parquet")]
 use super::{cloud::aws_parquet, seekable};
@@ -21,6 +23,7 @@ struct Opening<'a> {
     #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only Parquet is read from its end"))]
     file: Option<File>,
     options: &'a Options,
+    beside: Option<Arc<zeek::Beside>>,
 }
 
 /// A format that is read: a look at the head of an input, and its source.
@@ -45,6 +48,12 @@ const FORMATS: &[Format] = &[
     Format { name: export::KIND, looks_like: export::looks_like, open: open_telemetry },
     // A capture of telemetry is a capture too: only the user can say which of the two is meant.
     Format { name: "telemetry-capture", looks_like: |_| false, open: open_telemetry_capture },
+    Format { name: zeek::KIND, looks_like: zeek::looks_like, open: open_zeek },
+    Format { name: suricata::KIND, looks_like: suricata::looks_like, open: open_suricata },
+    Format { name: nfdump::CSV, looks_like: nfdump::looks_like_csv, open: open_nfdump_csv },
+    Format { name: nfdump::JSON, looks_like: nfdump::looks_like_json, open: open_nfdump_json },
+    Format { name: nprobe::KIND, looks_like: nprobe::looks_like, open: open_nprobe },
+    Format { name: hubble::KIND, looks_like: hubble::looks_like, open: open_hubble },
 ];
 
 /// A format that the user says an input has, so that its content is not asked.
@@ -70,6 +79,7 @@ pub(super) fn source(
     input: Unwrapped,
     file: Option<File>,
     options: &Options,
+    beside: Option<Arc<zeek::Beside>>,
 ) -> Result<Box<dyn Source>, SourceError> {
     let named = |name: &str| FORMATS.iter().find(|format| format.name == name);
     let format = match options.format {
@@ -83,7 +93,7 @@ pub(super) fn source(
         _ => None,
     });
     match format {
-        Some(format) => (format.open)(Opening { id, name, input, file, options }),
+        Some(format) => (format.open)(Opening { id, name, input, file, options, beside }),
         None => Err(unrecognised(&input.head)),
     }
 }
@@ -142,6 +152,36 @@ fn open_telemetry_capture(
     Ok(Box::new(TelemetryCapture::new(id, name, &kind, capture, options)))
 }
 
+fn open_zeek(Opening { id, name, input, beside, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    Ok(Box::new(zeek::ZeekConn::open(id, name, input, beside)?))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_suricata(Opening { id, name, input, options, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    Ok(Box::new(suricata::SuricataEve::new(id, name, input, options)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_nfdump_csv(Opening { id, name, input, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    let kind = input.kind(nfdump::CSV);
+    Ok(Box::new(nfdump::NfdumpCsv::new(id, name, kind, input.reader)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_nfdump_json(Opening { id, name, input, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    Ok(Box::new(nfdump::open_json(id, name, input)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_nprobe(Opening { id, name, input, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    Ok(Box::new(nprobe::open(id, name, input)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]
+fn open_hubble(Opening { id, name, input, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
+    Ok(Box::new(hubble::open(id, name, input)))
+}
+
 /// What else begins with these octets, so that the message can say what was given instead of what was not.
 const STRANGERS: &[(&[u8], &str, Option<&str>)] = &[
     (b"\xfd7zXZ\0", "xz compressed data", DECOMPRESS),
@@ -157,7 +197,7 @@ const STRANGERS: &[(&[u8], &str, Option<&str>)] = &[
     (b"RTSS", "Microsoft Network Monitor capture", CONVERT),
     (b"\x1c\x00\x01\xac", "capture in the pcap variant of Ixia", CONVERT),
     (b"\xac\x01\x00\x1c", "capture in the pcap variant of Ixia", CONVERT),
-    (b"\x0c\xa5", "nfdump file", Some("write its flows with `nfdump -o csv`")),
+    (b"\x0c\xa5", "nfdump file", Some("write its flows with `nfdump -o json`")),
     (b"\x89PNG\r\n", "PNG image", None),
     (b"\xff\xd8\xff", "JPEG image", None),
     (b"GIF8", "GIF image", None),

@@ -25,6 +25,8 @@ pub(super) enum Line<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum More {
     Perhaps,
+    /// Nothing now: the reader would block (an input that grows).
+    Later,
     No,
 }
 
@@ -72,6 +74,7 @@ impl Lines {
             match self.reader.read(space) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(More::Later),
                 Err(error) => {
                     self.ended = true;
                     return Err(error);

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use crate::meter::MeterConfig;
 use crate::model::{Batch, InputCoverage, InputId};
@@ -15,6 +16,7 @@ pub mod compression;
 mod detect;
 pub mod export;
 mod lines;
+pub mod log;
 mod members;
 mod objects;
 mod opened;
@@ -168,6 +170,8 @@ impl SourceError {
 
 /// Opens an input by its content.
 ///
+/// What lies beside it and names its flows is not known here: [`open_beside`].
+///
 /// Content compressed by gzip or zstd is decompressed, twice at most. `name` is for the coverage alone.
 pub fn open(
     id: InputId,
@@ -175,7 +179,7 @@ pub fn open(
     reader: Box<dyn Read + Send>,
     options: &Options,
 ) -> Result<Box<dyn Source>, SourceError> {
-    detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, None, options)
+    detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, None, options, None)
 }
 
 /// Opens an input as [`open`] does, and hands `file` to a format that is read from its end. `reader` reads the same file
@@ -187,5 +191,16 @@ pub fn open_file(
     reader: Box<dyn Read + Send>,
     options: &Options,
 ) -> Result<Box<dyn Source>, SourceError> {
-    detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, Some(file), options)
+    detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, Some(file), options, None)
+}
+
+/// [`open`] with the names of flows that logs beside the input hold, where its format can use them.
+pub fn open_beside(
+    id: InputId,
+    name: &str,
+    reader: Box<dyn Read + Send>,
+    options: &Options,
+    beside: Arc<log::zeek::Beside>,
+) -> Result<Box<dyn Source>, SourceError> {
+    detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, None, options, Some(beside))
 }

@@ -118,6 +118,7 @@ impl Objects {
             match self.reader.read(space) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(More::Later),
                 Err(error) => {
                     self.ended = true;
                     return Err(error);

@@ -95,6 +95,7 @@ impl Source for AwsFlowLog {
         let (reading, intake) = (&mut self.reading, &mut self.intake);
         match self.lines.read(|position, line| reading.line(position, line, intake, batch)) {
             Ok(More::Perhaps) => Ok(Progress::More),
+            Ok(More::Later) => Ok(Progress::Idle),
             Ok(More::No) => Ok(Progress::End),
             Err(error) => {
                 let error = SourceError::reading(self.lines.offset(), error);

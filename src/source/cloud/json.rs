@@ -73,6 +73,7 @@ impl<R: Records> Source for ObjectLog<R> {
         });
         match more {
             Ok(More::Perhaps) => Ok(Progress::More),
+            Ok(More::Later) => Ok(Progress::Idle),
             Ok(More::No) => {
                 self.intake.coverage.truncated_at = self.objects.pending();
                 Ok(Progress::End)

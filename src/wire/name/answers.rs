@@ -15,7 +15,7 @@ use crate::model::{Addr, Timestamp};
 pub const GRACE: u64 = 300 * Timestamp::SECOND;
 
 /// The longest time to live, in seconds: a week (RFC 8767 section 4).
-const MAX_TTL: u32 = 604_800;
+pub const MAX_TTL: u32 = 604_800;
 
 /// A name, and the aliases that led from it to its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]

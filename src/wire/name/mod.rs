@@ -37,7 +37,7 @@ use crate::model::{Addr, Name, NameSource, Timestamp};
 
 pub(super) use cursor::Cursor;
 
-pub use answers::{Answer, Answers, GRACE};
+pub use answers::{Answer, Answers, GRACE, MAX_TTL};
 pub use dns::{Binding, Data, Lost, PORT as DNS_PORT, Record, Response, Stream as DnsStream};
 
 use dtls::Dtls;
@@ -46,6 +46,17 @@ use quic::Quic;
 use reader::{Early, Language, MAX_EARLY, MAX_STREAM, Reader, Step, Stream};
 use slots::Slots;
 use tls::Hello;
+
+/// A name that a log has of a flow, as it would have been read from a packet: in lower case, without a final dot; `None` where
+/// it is none.
+pub fn of_text(text: &str) -> Option<Box<str>> {
+    host::name(text.as_bytes()).ok()
+}
+
+/// The name in the `Host` of a request, without its port; `None` where it is none.
+pub fn of_host(text: &str) -> Option<Box<str>> {
+    http::host_of(text.as_bytes()).ok()
+}
 
 /// The most packets with payload of a flow that are looked at before it is given up: STARTTLS comes after greetings.
 const MAX_LOOKS: u32 = 24;
