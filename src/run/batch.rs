@@ -1,15 +1,17 @@
 //! A batch run: open the inputs, an auditor a thread, merge at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::audit::{Audit, Auditor, Grounds};
 use crate::diag::with_causes;
 use crate::model::{Batch, InputCoverage, InputId, Provenance};
+use crate::source::log::zeek::{self, Beside};
 use crate::source::{self, Options, Progress, Source};
 
 /// An input and its place in the plan.
@@ -21,6 +23,8 @@ pub struct Input {
     pub name: String,
     /// Where it is read.
     pub place: Place,
+    /// The logs of Zeek's in its folder, where it is one of them.
+    pub folder: Option<Arc<Folder>>,
 }
 
 /// Where an input is read.
@@ -30,6 +34,55 @@ pub enum Place {
     File(PathBuf),
     /// Standard input.
     Stdin,
+}
+
+/// Logs of Zeek's that lie in one folder: the names that some of them hold belong to flows in others. They are read once,
+/// before the first log of flows.
+pub struct Folder {
+    /// Those that hold no flows.
+    beside: BTreeMap<InputId, PathBuf>,
+    names: OnceLock<Arc<Beside>>,
+}
+
+impl Folder {
+    fn names(&self, options: &Options, advance: &Arc<Advance>) -> &Arc<Beside> {
+        self.names.get_or_init(|| {
+            let mut names = Beside::new(options);
+            for (id, path) in &self.beside {
+                let name = path.display().to_string();
+                let reader =
+                    File::open(path).map(|file| Counted { reader: Box::new(file), advance: Arc::clone(advance) });
+                match reader {
+                    Ok(reader) => names.read(*id, &name, Box::new(reader), options),
+                    Err(error) => names.read(*id, &name, Box::new(Failed(Some(error))), options),
+                }
+            }
+            Arc::new(names)
+        })
+    }
+}
+
+impl PartialEq for Folder {
+    fn eq(&self, other: &Self) -> bool {
+        self.beside == other.beside
+    }
+}
+
+impl Eq for Folder {}
+
+impl fmt::Debug for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Folder").field("beside", &self.beside).finish_non_exhaustive()
+    }
+}
+
+/// A file that could not be opened, as a reader.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// Why a set of inputs cannot be planned.
@@ -83,9 +136,51 @@ pub fn plan(paths: &[PathBuf]) -> (Vec<Input>, Vec<PlanError>) {
             Place::File(path) => path.display().to_string(),
             Place::Stdin => "-".to_owned(),
         };
-        Input { id: InputId(index as u32), name, place }
+        Input { id: InputId(index as u32), name, place, folder: None }
     });
-    (inputs.collect(), errors)
+    let mut inputs: Vec<Input> = inputs.collect();
+    join_folders(&mut inputs);
+    (inputs, errors)
+}
+
+/// Finds logs of Zeek's that lie beside one another, by their content.
+fn join_folders(inputs: &mut [Input]) {
+    let mut folders: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
+    for (index, input) in inputs.iter().enumerate() {
+        if let Place::File(path) = &input.place {
+            folders.entry(path.parent().unwrap_or(Path::new("")).to_owned()).or_default().push(index);
+        }
+    }
+    for files in folders.into_values().filter(|files| files.len() > 1) {
+        let (mut flows, mut beside) = (Vec::new(), BTreeMap::new());
+        for index in files {
+            let Some(Input { id, place: Place::File(path), .. }) = inputs.get(index) else { continue };
+            match zeek_path(path) {
+                Some(zeek::Path::Conn) => flows.push(index),
+                Some(_) => {
+                    beside.insert(*id, path.clone());
+                }
+                None => {}
+            }
+        }
+        if flows.is_empty() || beside.is_empty() {
+            continue;
+        }
+        let others = beside.keys().filter_map(|id| usize::try_from(id.0).ok());
+        let members: Vec<usize> = flows.into_iter().chain(others).collect();
+        let folder = Arc::new(Folder { beside, names: OnceLock::new() });
+        for index in members {
+            if let Some(input) = inputs.get_mut(index) {
+                input.folder = Some(Arc::clone(&folder));
+            }
+        }
+    }
+}
+
+/// Which log of Zeek's a file is. A pipe is not looked at: what is read of it is gone.
+fn zeek_path(path: &Path) -> Option<zeek::Path> {
+    let is_file = std::fs::metadata(path).is_ok_and(|data| data.is_file());
+    if is_file { zeek::path_of_input(Box::new(File::open(path).ok()?)) } else { None }
 }
 
 /// The deepest nesting of folders that is followed; symbolic links to folders are not.
@@ -161,7 +256,12 @@ pub fn drain(
     advance: &Arc<Advance>,
     take: &mut dyn FnMut(&Batch) -> bool,
 ) -> InputCoverage {
-    let mut source = match open(input, options, advance) {
+    let folder = input.folder.as_ref().filter(|_| options.format.is_none());
+    if let Some(folder) = folder.filter(|folder| folder.beside.contains_key(&input.id)) {
+        return folder.names(options, advance).coverage(input.id).cloned().unwrap_or_default();
+    }
+    let beside = folder.map(|folder| Arc::clone(folder.names(options, advance)));
+    let mut source = match open(input, options, beside, advance) {
         Ok(source) => source,
         Err(reason) => {
             let mut coverage = InputCoverage::new(&input.name, "unreadable");
@@ -186,14 +286,22 @@ pub fn drain(
     }
 }
 
-fn open(input: &Input, options: &Options, advance: &Arc<Advance>) -> Result<Box<dyn Source>, String> {
+fn open(
+    input: &Input,
+    options: &Options,
+    beside: Option<Arc<Beside>>,
+    advance: &Arc<Advance>,
+) -> Result<Box<dyn Source>, String> {
     let counted = |reader: Box<dyn Read + Send>| Box::new(Counted { reader, advance: Arc::clone(advance) });
     let opened = match &input.place {
         Place::Stdin => source::open(input.id, &input.name, counted(Box::new(io::stdin())), options),
         Place::File(path) => {
             let file = File::open(path).map_err(|error| error.to_string())?;
             let reader = counted(Box::new(file.try_clone().map_err(|error| error.to_string())?));
-            source::open_file(input.id, &input.name, file, reader, options)
+            match beside {
+                Some(beside) => source::open_beside(input.id, &input.name, reader, options, beside),
+                None => source::open_file(input.id, &input.name, file, reader, options),
+            }
         }
     };
     opened.map_err(|error| {
