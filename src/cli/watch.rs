@@ -1,4 +1,4 @@
-//! `landfall watch`: judge what goes over interfaces, and what flow exporters tell of, while it goes.
+//! `landfall watch`: judge what goes over interfaces, what flow exporters tell of and what is written into logs, while it goes.
 //!
 //! A finding is a line of JSON on standard output as soon as the first payload of its first flow is seen. The report, with
 //! everything that followed, is written at the end: to a file (`-o`), else to standard error, so that standard output stays
@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -20,16 +21,20 @@ use crate::meter::{Early, MeterConfig};
 use crate::model::{Batch, Coverage, Finding, FindingKey, InputCoverage};
 use crate::run::live;
 use crate::run::watch::Watch;
+use crate::source::Options;
 
 /// Judge what goes over interfaces.
 #[derive(Debug, clap::Args)]
 pub struct WatchArgs {
     /// An interface; `any` is all of them
-    #[arg(short, long = "interface", value_name = "IFACE", required_unless_present = "collect", action = ArgAction::Append)]
+    #[arg(short, long = "interface", value_name = "IFACE", required_unless_present_any = ["collect", "follow"], action = ArgAction::Append)]
     pub interfaces: Vec<String>,
     /// Where flow exporters send to.
     #[arg(long, help = "Receive NetFlow, IPFIX and sFlow, all on one port, such as udp://0.0.0.0:2055", value_name = "URL", action = ArgAction::Append, value_parser = collector)]
     pub collect: Vec<SocketAddr>,
+    /// A log of text or JSON that grows: all of it is read, through rotation and truncation
+    #[arg(long, value_name = "PATH", action = ArgAction::Append)]
+    pub follow: Vec<PathBuf>,
     /// Only what passes this filter, in the words of tcpdump (pcap-filter(7))
     #[arg(short, long, value_name = "BPF")]
     pub filter: Option<String>,
@@ -61,6 +66,8 @@ pub(super) fn run(args: &WatchArgs) -> Result<Exit, Stop> {
         Watch::open(&args.interfaces, args.filter.as_deref(), config).map_err(failed)?
     };
     let watch = watch.collect(&args.collect, &config).map_err(|error| Stop::Failed(error.to_string()))?;
+    let options = Options { meter: config, ..Options::default() };
+    let watch = watch.follow(&args.follow, &options).map_err(|error| Stop::Failed(error.to_string()))?;
     let names: Vec<_> = watch.inputs().map(|(_, name, _)| name).collect();
     tell(&format!("watching {}", names.join(", ")));
 

@@ -3,6 +3,7 @@
 pub mod batch;
 #[cfg(feature = "live")]
 pub mod collect;
+pub mod follow;
 #[cfg(feature = "live")]
 pub mod live;
 #[cfg(feature = "live")]

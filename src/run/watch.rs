@@ -1,8 +1,10 @@
-//! Several live inputs at once: interfaces and collectors, a thread each, until the watch is told to stop.
+//! Several live inputs at once: interfaces, collectors and logs that grow, a thread each, until the watch is told to stop.
 //!
 //! Batches go to the caller over a bounded channel; a full channel blocks the readers, and then the kernel drops.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -11,16 +13,17 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::collect::{self, CollectError, MAX_SOCKETS, UdpCollector};
+use super::follow::{self, FollowError, FollowedLog, MAX_LOGS};
 use super::live::{self, LiveCapture, LiveError, MAX_INTERFACES};
 use super::supervise::until_told;
 use crate::meter::MeterConfig;
 use crate::model::{Batch, InputCoverage, InputId};
-use crate::source::{Progress, Source};
+use crate::source::{Options, Progress, Source};
 
 /// How many batches wait for the caller.
 const QUEUE: usize = 64;
 
-/// Interfaces that are being captured, and sockets that flow exporters send to.
+/// Interfaces that are being captured, sockets that flow exporters send to, and logs that are followed.
 pub struct Watch {
     inputs: Vec<Watched>,
     stop: Arc<AtomicBool>,
@@ -71,6 +74,24 @@ impl Watch {
             let source = Box::new(UdpCollector::bind(id, *address, config, self.stop())?);
             let name = source.coverage().name;
             self.inputs.push(Watched { id, name, kind: collect::KIND, source });
+        }
+        Ok(self)
+    }
+
+    /// Follows logs beside what is watched already; one that is named twice once. They must be there.
+    pub fn follow(mut self, logs: &[PathBuf], options: &Options) -> Result<Self, FollowError> {
+        if logs.len() > MAX_LOGS {
+            return Err(FollowError::Number(logs.len()));
+        }
+        for path in logs {
+            let name = path.display().to_string();
+            if self.inputs.iter().any(|input| input.kind == follow::KIND && input.name == name) {
+                continue;
+            }
+            File::open(path).map_err(|source| FollowError::Io { path: name.clone(), source })?;
+            let id = InputId(u32::try_from(self.inputs.len()).unwrap_or(u32::MAX));
+            let source = Box::new(FollowedLog::new(id, path, options, self.stop(), follow::WAIT));
+            self.inputs.push(Watched { id, name, kind: follow::KIND, source });
         }
         Ok(self)
     }
