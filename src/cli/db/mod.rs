@@ -20,7 +20,7 @@ use crate::report::visible;
 
 /// Days after which location data is old: of a provider's feed a twentieth of the addresses moved in that time.
 const OLD: i64 = 90;
-/// Days within which superseded copies of GeoLite2 are destroyed, by its agreement.
+/// Days within which superseded copies of `GeoLite2` are destroyed, by its agreement.
 const DESTROY: i64 = 30;
 /// How many IPv4 addresses there are.
 const IPV4: f64 = 4_294_967_296.0;

@@ -321,7 +321,7 @@ fn length(octets: &[u8]) -> Message {
             _ => Message::Bad("an IPFIX message shorter than its head"),
         },
         [0, 0, 0, 5, ..] => sflow::length(octets),
-        [] | [0] | [0, 0] | [0, 0, 0] | [0, 10] | [0, 10, _] => Message::More,
+        [] | [0] | [0, 0 | 10] | [0, 0, 0] | [0, 10, _] => Message::More,
         _ => Message::Bad("neither NetFlow version 5 or 9, nor IPFIX, nor sFlow version 5"),
     }
 }
