@@ -180,8 +180,8 @@ impl Cases {
 
     /// Why round-trip times are no evidence of any far end, and no horizon is drawn.
     ///
-    /// - At least [`MANY_NETWORKS`] far networks, and at least half of all that were measured, have one least time below
-    ///   [`PROXY_US`]: the mark of a local proxy.
+    /// - At least `MANY_NETWORKS` far networks, and at least half of all that were measured, have one least time below
+    ///   `PROXY_US`: the mark of a local proxy.
     /// - They refute every claim for as many networks, and for more than half of those that have claims. Sources err for a
     ///   few networks in a hundred: it is the vantage or the clock that is wrong, or a proxy further away.
     pub fn doubt(&self, horizon: &Horizon) -> Option<Doubt> {

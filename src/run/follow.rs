@@ -1,6 +1,6 @@
 //! Logs that grow while they are read, as `tail -F` reads them.
 //!
-//! [`Follow`] is a file as a reader that never ends: where there is nothing now it says so by
+//! `Follow` is a file as a reader that never ends: where there is nothing now it says so by
 //! [`WouldBlock`](io::ErrorKind::WouldBlock), and sources of text give [`Progress::Idle`]. A line that is written in parts
 //! stays in the source until its end comes.
 //!

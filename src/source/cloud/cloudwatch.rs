@@ -1,4 +1,4 @@
-//! AWS flow logs by way of the log service of AWS: lines as [`aws`](super::aws) reads them, each the `message` of a JSON object.
+//! AWS flow logs by way of the log service of AWS: lines as [`super::aws`] reads them, each the `message` of a JSON object.
 //!
 //! Three wrappings: the events of the command line and of exports (`logStreamName`, `timestamp`, `message`), answers with
 //! `events`, and what a subscription sends (`messageType`, `owner`, `logEvents`), one such object after another. The service
