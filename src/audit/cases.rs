@@ -304,6 +304,7 @@ mod tests {
             operator: None,
             party: None,
             to_zone: None,
+            waivers: crate::policy::WaiverView::default(),
             epoch: None,
             service: 0,
             opened_by: Opener::Local,

@@ -11,6 +11,7 @@ use crate::model::{
     Addr, BiflowDirection, Caveat, Count, Counters, Coverage, Exchange, Exemplar, FindingKey, FlowRecord,
     InputCoverage, InputId, InventoryKey, Location, Name, Opener, Scope, Standing, Tally, Totals, Uniflow, ZoneId,
 };
+use crate::policy::WaiverView;
 
 /// Observes flow records and judges them. One a thread; what each keeps is merged at the end.
 pub struct Auditor<'a> {
@@ -197,7 +198,11 @@ impl<'a> Auditor<'a> {
             zone: view.zone,
             location: place.location,
             operator: place.operator,
-            party: policy.and_then(|policy| policy.party_of(view.far.0, place.operator, name)),
+            party: policy.and_then(|policy| {
+                let regions = self.grounds.regions(policy, view.far.0, view.record.start);
+                policy.party_of(view.far.0, place.operator, name, regions)
+            }),
+            waivers: policy.map_or(WaiverView::default(), |policy| policy.waiver_view(view.far.0, view.record.start)),
             to_zone: view.far_zone,
             epoch,
             service: policy

@@ -26,7 +26,9 @@ use tripwire::Wires;
 use ipnet::IpNet;
 
 use crate::locate::{Atlas, Horizon, horizon};
-use crate::model::{Addr, Assumption, Coverage, Exchange, FindingKey, FlowRecord, InventoryKey, Tally, Totals, ZoneId};
+use crate::model::{
+    Addr, Assumption, Coverage, Exchange, FindingKey, FlowRecord, InventoryKey, Tally, Timestamp, Totals, ZoneId,
+};
 use crate::policy::Policy;
 
 /// What an audit rests on. Immutable: a reload makes other grounds, so that no finding mixes two policies.
@@ -88,7 +90,10 @@ impl Grounds {
     /// The digests that name these grounds.
     pub fn basis(&self) -> Basis {
         Basis {
-            policy: self.policy.as_ref().map(|policy| policy.digest().to_owned()),
+            policy: self.policy.as_ref().map(|policy| {
+                let without = policy.suppositions().iter().map(|fact| format!(" without {fact}"));
+                policy.digest().to_owned() + &without.collect::<String>()
+            }),
             gazetteer: self.atlas.digest().to_owned(),
             local: self.local.assumption(),
             horizon: self
@@ -115,6 +120,11 @@ impl Grounds {
         }
     }
 
+    /// The regions that providers name for an address at a time, where the policy asks for any.
+    pub fn regions(&self, policy: &Policy, addr: Addr, at: Timestamp) -> &[String] {
+        if policy.asks_for_regions() { self.atlas.at(at).provided_regions(addr) } else { &[] }
+    }
+
     fn zone_name(&self, zone: ZoneId) -> &str {
         self.policy.as_ref().map_or(Self::LOCAL_ZONE, |policy| policy.zone_name(zone))
     }
@@ -123,7 +133,7 @@ impl Grounds {
 /// What an audit rests on, by digest. Audits on different bases cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Basis {
-    /// SHA-256 of the policy's text.
+    /// SHA-256 of the policy's text, and what the law was supposed to be without.
     pub policy: Option<String>,
     /// SHA-256 over the location sources.
     pub gazetteer: String,

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use crate::model::{
     Asn, Contact, Count, Decision, FindingKey, InventoryKey, Location, Opener, PartyId, Totals, ZoneId,
 };
-use crate::policy::{Borders, Policy, Selector};
+use crate::policy::{Borders, Policy, Selector, Waivable, WaiverView};
 
 /// Everything that the decision on a flow record depends on, seen from one of its ends, but for what a horizon says of the
 /// far end's location: two records with one case are decided alike.
@@ -17,6 +17,8 @@ pub(super) struct Case {
     pub(super) operator: Option<Asn>,
     pub(super) party: Option<PartyId>,
     pub(super) to_zone: Option<ZoneId>,
+    /// What waivers ask of the far address and of the time.
+    pub(super) waivers: WaiverView,
     /// `None` where there is no policy, or none is in force.
     pub(super) epoch: Option<u16>,
     pub(super) service: u16,
@@ -115,9 +117,16 @@ impl<'a> Rulings<'a> {
             let selector = Selector { zone, epoch, outward, moved, opened_by, party, service };
             let borders = self.borders.entry(selector).or_insert_with(|| policy.borders(&selector));
             let Some(borders) = borders else { continue };
+            let decision = borders.decision(&location, control);
+            worst = worst.max(Verdict::Decided(decision));
+            if decision == Decision::Permit {
+                // Only what is not permitted has reasons to look for.
+                continue;
+            }
             let judgement = borders.decide(&location, control);
-            worst = worst.max(Verdict::Decided(judgement.decision));
             for (axis, reason, decision) in judgement.reasons {
+                let places = location.possible();
+                let waiver = policy.waiver_of(&Waivable { reason, zone, places, party, view: case.waivers });
                 let finding = FindingKey {
                     decision,
                     reason,
@@ -130,11 +139,12 @@ impl<'a> Rulings<'a> {
                         (false, false) => Contact::ReceivedNothing,
                     },
                     opened_by,
-                    places: location.possible(),
+                    places,
                     standing: location.standing(),
                     operator: case.operator,
                     party,
                     to_zone: case.to_zone,
+                    waiver,
                 };
                 found(way, finding);
             }

@@ -10,9 +10,10 @@ use super::settle::Reach;
 use super::{Audit, Cases, Grounds, Local, derivation, trip};
 use crate::model::{
     Addr, AddressSketch, Asn, Axis, Caveat, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Exemplar, Finding,
-    FindingKey, InputId, InventoryRow, Outcome, PartyId, Reason, Report, Sampling, Severity, Standing, Tally,
-    Timestamp, Tool, ZoneId,
+    FindingKey, FindingWaiver, InputId, InventoryRow, Outcome, PartyId, Reason, Report, Sampling, Severity, Standing,
+    Tally, Timestamp, Tool, Waived, WaiverSummary, ZoneId,
 };
+use crate::policy::Policy;
 
 impl Audit {
     /// The report on this audit. `grounds` are those that it was made on; `stamp` is when the report is written, where it
@@ -70,6 +71,8 @@ impl Audit {
             findings,
             tripwires,
             inventory,
+            waivers: self.waivers(grounds),
+            warnings: self.warnings(grounds, stamp, last),
             location_sources: grounds.atlas.sources(flows),
             gazetteer: grounds.atlas.digest().to_owned(),
             local: grounds.local.assumption(),
@@ -79,13 +82,15 @@ impl Audit {
         }
     }
 
-    /// What the judgement of flows came to, in a word; the tripwires come on top.
+    /// What the judgement of flows came to, in a word: of the findings, those that no waiver covers; the tripwires come on top.
     pub fn outcome(&self) -> Outcome {
-        if self.totals.forbid.count > 0 {
+        // Waivers change no decision: totals count decisions, and the outcome is what nobody has accepted.
+        let open = |decision| self.findings.keys().any(|key| key.decision == decision && !key.is_waived());
+        if open(Decision::Forbid) {
             Outcome::Forbidden
         } else if !self.coverage.is_complete() {
             Outcome::Incomplete
-        } else if self.totals.indeterminate.count > 0 {
+        } else if open(Decision::Indeterminate) {
             Outcome::Indeterminate
         } else {
             Outcome::Clean
@@ -108,8 +113,12 @@ impl Audit {
         let to = grounds.endpoint(key.places, key.standing, key.operator, key.party, key.to_zone, tally.last);
         let examples: Vec<ExampleFlow> = tally.exemplars().iter().map(|exemplar| self.example(exemplar)).collect();
         let far: BTreeSet<(Addr, Timestamp)> = examples.iter().map(|example| (example.far, example.start)).collect();
+        let waiver = key.waiver.and_then(|waived| {
+            let WaiverSummary { owner, reason, expires, .. } = grounds.policy.as_ref()?.waiver(waived.id())?.clone();
+            Some(FindingWaiver { owner, reason, expires, holds: waived.holds() })
+        });
         Finding {
-            id: finding_id(key, rule.map(|rule| rule.id.as_str()), &zone, &to),
+            id: finding_id(key, rule.map(|rule| rule.id.as_str()), &zone, &to, waiver.as_ref()),
             decision: key.decision,
             rule: rule.map(|rule| rule.id.clone()),
             title: rule.map_or_else(
@@ -138,7 +147,59 @@ impl Audit {
             far_addresses: AddressSketch::count(&tally.far),
             horizon: evidence.proofs(reach, grounds, key, tally),
             examples,
+            waiver,
         }
+    }
+
+    /// The policy's waivers, with how many uniflows each covered.
+    fn waivers(&self, grounds: &Grounds) -> Vec<WaiverSummary> {
+        let mut counts: BTreeMap<Waived, u64> = BTreeMap::new();
+        for (key, tally) in &self.findings {
+            if let Some(waived) = key.waiver {
+                *counts.entry(waived).or_default() += tally.uniflows;
+            }
+        }
+        let count = |waived| counts.get(&waived).copied().unwrap_or_default();
+        let policy = grounds.policy.iter();
+        let waivers = policy.flat_map(Policy::waivers).map(|(id, waiver)| WaiverSummary {
+            waived: count(Waived::Holds(id)),
+            lapsed: count(Waived::Lapsed(id)),
+            ..waiver.clone()
+        });
+        waivers.collect()
+    }
+
+    /// What someone should mend. The day is that of the report where it has one, and that of the last flow: without a clock,
+    /// no other is known.
+    fn warnings(&self, grounds: &Grounds, stamp: Option<Timestamp>, last: Option<Timestamp>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let without = grounds.policy.as_ref().map(Policy::suppositions).unwrap_or_default();
+        if !without.is_empty() {
+            warnings.push(format!(
+                "A supposition, not the law: everything was judged as if {} did not exist.",
+                without.join(" and ")
+            ));
+        }
+        for waiver in self.waivers(grounds) {
+            let WaiverSummary { rule, from, to, owner, expires, waived, lapsed, .. } = waiver;
+            let what = format!("The waiver of {rule} from {} to {} by {owner}", from.join(", "), to.join(", "));
+            match (waived, lapsed) {
+                (0, 0) => warnings.push(format!("{what} covered nothing: take it out if it is not needed any more.")),
+                (_, 0) => {}
+                _ => warnings.push(format!("{what} had expired on {expires}: flows from that day on fail again.")),
+            }
+        }
+        let day = stamp.max(last).map(Timestamp::date);
+        let summary = grounds.policy.as_ref().map(|policy| policy.summary(None));
+        for set in summary.iter().flat_map(|policy| &policy.sets) {
+            if let Some(day) = day.filter(|day| day.to_string() > set.review_due) {
+                warnings.push(format!(
+                    "The facts of @{} were due for review on {}, and this report speaks of {day}: what changed since is not in it.",
+                    set.name, set.review_due
+                ));
+            }
+        }
+        warnings
     }
 
     pub(super) fn example(&self, exemplar: &Exemplar) -> ExampleFlow {
@@ -213,6 +274,14 @@ impl Audit {
                     .to_owned(),
             );
         }
+        let feeds = grounds.atlas.sources(self.period()).iter().any(|source| source.kind.starts_with("feed "));
+        if grounds.policy.as_ref().is_some_and(Policy::asks_for_regions) && !feeds {
+            limits.push(
+                "The policy recognises parties by regions of cloud providers, and no provider's feed was among the sources: no far end \
+                 was recognised so. Name the feeds with --db."
+                    .to_owned(),
+            );
+        }
         limits.extend(self.limits_of_sources(grounds));
         let sampled = self.coverage.inputs.values().filter_map(|input| input.sampling).filter(Sampling::left_out);
         if let Some(sampling) = sampled.max_by_key(|sampling| sampling.greatest) {
@@ -267,7 +336,13 @@ impl Grounds {
 
 /// The same facts, the same identifier: the first 12 hexadecimal digits of a SHA-256 over names, never over positions in a
 /// policy.
-fn finding_id(key: &FindingKey, rule: Option<&str>, zone: &str, to: &Endpoint) -> String {
+fn finding_id(
+    key: &FindingKey,
+    rule: Option<&str>,
+    zone: &str,
+    to: &Endpoint,
+    waiver: Option<&FindingWaiver>,
+) -> String {
     let axis = match key.axis {
         Axis::Place => "place",
         Axis::Control => "control",
@@ -276,7 +351,7 @@ fn finding_id(key: &FindingKey, rule: Option<&str>, zone: &str, to: &Endpoint) -
         Decision::Permit | Decision::Indeterminate => "indeterminate",
         Decision::Forbid => "forbid",
     };
-    let parts: BTreeMap<&str, String> = BTreeMap::from([
+    let mut parts: BTreeMap<&str, String> = BTreeMap::from([
         ("asn", to.asn.map(|asn| asn.to_string()).unwrap_or_default()),
         ("axis", axis.to_owned()),
         ("contact", format!("{:?}", key.contact)),
@@ -289,6 +364,11 @@ fn finding_id(key: &FindingKey, rule: Option<&str>, zone: &str, to: &Endpoint) -
         ("to-zone", to.zone.clone().unwrap_or_default()),
         ("zone", zone.to_owned()),
     ]);
+    // Where no waiver speaks of it, the identifier is what it would be in a policy without waivers.
+    parts.extend(waiver.map(|waiver| {
+        let FindingWaiver { owner, reason, expires, holds } = waiver;
+        ("waiver", format!("{holds} {expires} {owner} {reason}"))
+    }));
     let mut hash = Sha256::new();
     for (name, value) in parts {
         hash.update(format!("{name}={value}\n"));

@@ -42,7 +42,7 @@ pub enum Command {
     Watch(super::watch::WatchArgs),
     /// Say where addresses are, by which claims, and which source the answer rests on
     Locate(super::locate::LocateArgs),
-    /// Derive a finding of a report: claims, horizon, rule, decision
+    /// Derive a finding of a report, or say what a code of `policy check` means and how to mend it
     Explain(super::explain::ExplainArgs),
     /// Fetch, import, list and verify location data
     #[command(subcommand)]
@@ -111,6 +111,10 @@ pub struct GroundsArgs {
     /// Where traffic must not go: country codes and sets, such as `CN,RU`
     #[arg(long, value_name = "PLACES", value_delimiter = ',', action = ArgAction::Append)]
     pub deny: Vec<String>,
+    /// Judge as if a set of the library did not exist, or what it says of one country: `eu.adequate:US`. A supposition, and the
+    /// report says so
+    #[arg(long, value_name = "SET", value_delimiter = ',', action = ArgAction::Append)]
+    pub law_without: Vec<String>,
     /// Our networks, in CIDR form [default: private networks, else the side that opened the flow]
     #[arg(long, value_name = "NET", value_delimiter = ',', action = ArgAction::Append, conflicts_with = "policy", value_parser = network)]
     pub local: Vec<IpNet>,

@@ -1,4 +1,5 @@
-//! `landfall explain`: the derivation of a finding, from the JSON of its report alone.
+//! `landfall explain`: the derivation of a finding, from the JSON of its report alone; and what a code of `policy check`
+//! means, why it is said, and how to mend it.
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Exit, Stop, plan};
-use crate::diag::with_causes;
+use crate::diag::{Code, did_you_mean, quoted, render_page, with_causes};
 use crate::model::{Finding, Report};
 use crate::report::{self, explain};
 
@@ -19,20 +20,29 @@ const MAX_NAMED: usize = 8;
 /// What `explain` is asked.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The identifier of a finding, as the report has it, or its beginning
+    /// The identifier of a finding, as the report has it, or its beginning; or a code of `policy check`, such as
+    /// `never-matches`. Without it, all codes are listed
     #[arg(value_name = "WHAT")]
-    what: String,
+    what: Option<String>,
     /// The report that has the finding, as JSON (`landfall audit --format json`); `-` is standard input
     #[arg(value_name = "REPORT")]
     report: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Stop> {
-    let what = &args.what;
+    let Some(what) = &args.what else {
+        return print(list);
+    };
     let Some(path) = &args.report else {
-        return Err(Stop::Failed(format!(
-            "`{what}` is explained by its report: name it, as in `landfall explain {what} report.json`"
-        )));
+        // Identifiers are hexadecimal, and codes are not.
+        let is_identifier = what.len() <= 12 && what.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_identifier && Code::from_name(what).is_none() {
+            return Err(Stop::Failed(format!(
+                "`{what}` is explained by its report: name it, as in `landfall explain {what} report.json`"
+            )));
+        }
+        let page = render_page(code(what)?);
+        return print(|out| write!(out, "{page}"));
     };
     let report = read(path).map_err(Stop::Failed)?;
     let finding = find(&report, what, path)?;
@@ -77,4 +87,31 @@ fn find<'r>(report: &'r Report, what: &str, path: &Path) -> Result<&'r Finding, 
         }
         several => Err(Stop::Failed(format!("`{what}` begins several findings: {}", names(several)))),
     }
+}
+
+/// The code of a name.
+fn code(what: &str) -> Result<Code, Stop> {
+    Code::from_name(what).ok_or_else(|| {
+        let meant = did_you_mean(what, Code::ALL.iter().map(|code| code.name()));
+        let help = meant
+            .map_or_else(|| "`landfall explain` lists them".to_owned(), |meant| format!("did you mean `{meant}`?"));
+        Stop::Failed(format!("there is no code {}; {help}", quoted(what)))
+    })
+}
+
+/// Lists every code.
+fn list(out: &mut dyn io::Write) -> io::Result<()> {
+    let width = Code::ALL.iter().map(|code| code.name().len()).max().unwrap_or(0);
+    for code in Code::ALL {
+        writeln!(out, "{code:width$}  {}", code.sentence())?;
+    }
+    Ok(())
+}
+
+/// Writes a text to standard output.
+fn print(text: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<Exit, Stop> {
+    let mut out = anstream::AutoStream::auto(io::stdout().lock());
+    text(&mut out)?;
+    out.flush()?;
+    Ok(Exit::Clean)
 }

@@ -65,8 +65,10 @@ impl<'a> Row<'a> {
         let operator = place.and_then(|place| place.operator);
         let policy = grounds.policy.as_ref();
         let asked = name.filter(|_| far == Some(record.dst)).map(|name| &*name.text);
-        let party =
-            policy.zip(far).and_then(|(policy, far)| Some(policy.party_name(policy.party_of(far, operator, asked)?)));
+        let party = policy.zip(far).and_then(|(policy, far)| {
+            let regions = grounds.regions(policy, far, record.start);
+            Some(policy.party_name(policy.party_of(far, operator, asked, regions)?))
+        });
         let counted = |octets| (!record.flags.has(FlowFlags::PAYLOAD_UNKNOWN)).then_some(octets);
         Self {
             start: record.start,

@@ -15,8 +15,8 @@ use crate::audit::Grounds;
 use crate::locate::horizon::{LEAST_US, MIN_SAMPLES};
 use crate::locate::{Horizon, rests_on};
 use crate::model::{
-    Addr, Asn, Authority, Claim, CountrySet, Decision, Location, Opener, Protocol, Reason, RoundTrip, Scope, Standing,
-    Timestamp, ZoneId,
+    Addr, Asn, Authority, Claim, CountrySet, Decision, Location, Opener, PartyId, Protocol, Reason, RoundTrip, Scope,
+    Standing, Timestamp, ZoneId,
 };
 use crate::policy::{Policy, Selector};
 use crate::report::visible;
@@ -122,6 +122,7 @@ pub(super) fn run(args: &LocateArgs) -> Result<Exit, Stop> {
         policy: args.policy.clone(),
         allow: Vec::new(),
         deny: Vec::new(),
+        law_without: Vec::new(),
         local: Vec::new(),
         db: args.db.clone(),
     };
@@ -235,7 +236,11 @@ fn row<'a>(
         org: place.operator.and_then(|asn| gazetteer.organisation(asn)),
         rests_on: rests_on(&claims).into_iter().map(rest).collect(),
         horizon,
-        decision: sender.and_then(|(policy, zone)| decide(policy, zone, addr, location, place.operator, today)),
+        decision: sender.and_then(|(policy, zone)| {
+            let regions = grounds.regions(policy, addr, Timestamp::at_midnight(today));
+            let party = policy.party_of(addr, place.operator, None, regions);
+            decide(policy, zone, addr, location, party, today)
+        }),
     }
 }
 
@@ -272,11 +277,10 @@ fn decide(
     zone: ZoneId,
     addr: Addr,
     location: Location,
-    operator: Option<Asn>,
+    party: Option<PartyId>,
     today: Date,
 ) -> Option<Decided<'_>> {
     let stated = policy.zone_of(addr).and_then(|far| policy.zone_country(far));
-    let party = policy.party_of(addr, operator, None);
     let selector = Selector {
         zone,
         epoch: policy.epoch(Timestamp::at_midnight(today))?,

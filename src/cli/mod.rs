@@ -6,6 +6,7 @@
 pub mod args;
 mod audit;
 pub mod db;
+pub mod diff;
 pub mod explain;
 mod flows;
 pub mod locate;
@@ -80,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Locate(args) => locate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Db(command) => db::run(&command),
+        Command::Policy(policy::PolicyCommand::Diff(args)) => diff::run(&args),
         Command::Policy(command) => return policy::run(&command, jiff::Zoned::now().date()),
     };
     match result {

@@ -1,5 +1,6 @@
 //! What was typed means this: grounds, inputs and outputs, or every mistake at once.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -37,7 +38,7 @@ pub(super) fn grounds_on(
     host: &[IpNet],
     today: Date,
 ) -> Result<Grounds, Stop> {
-    let policy = policy(args, host);
+    let policy = policy(args, host, today);
     let max_age = policy.as_ref().ok().and_then(|(policy, _)| policy.as_ref()?.max_age());
     let atlas = atlas(&args.db, today, max_age);
     match (policy, atlas) {
@@ -51,12 +52,13 @@ pub(super) fn grounds_on(
 }
 
 /// The policy, and which addresses are ours. What is wrong is told here.
-fn policy(args: &GroundsArgs, host: &[IpNet]) -> Result<(Option<Policy>, Local), ()> {
+fn policy(args: &GroundsArgs, host: &[IpNet], today: Date) -> Result<(Option<Policy>, Local), ()> {
     let local = if args.local.is_empty() { Local::private(host) } else { Local::Stated(args.local.clone()) };
-    let (policy, mut diagnostics, origin, text, local) = if let Some(path) = &args.policy {
+    let library = library(&args.law_without).map_err(|reason| tell(&reason))?;
+    let (mut policy, mut diagnostics, origin, text, local) = if let Some(path) = &args.policy {
         let origin = path.display().to_string();
         let text = super::policy::read(path).map_err(|reason| tell(&reason))?;
-        let mut parsed = Policy::parse(&origin, &text, Library::embedded());
+        let mut parsed = Policy::parse(&origin, &text, &library);
         if let Some(policy) = &mut parsed.policy {
             // Registers lie beside the policy that names them.
             let folder = path.parent().unwrap_or(Path::new(""));
@@ -70,11 +72,13 @@ fn policy(args: &GroundsArgs, host: &[IpNet]) -> Result<(Option<Policy>, Local),
         return Ok((None, local));
     } else {
         let networks: Vec<String> = local.networks().iter().map(IpNet::to_string).collect();
-        let made = Policy::from_flags(&args.allow, &args.deny, &networks, Library::embedded());
+        let made = Policy::from_flags(&args.allow, &args.deny, &networks, &library);
         (made.policy, made.diagnostics, "the command line".to_owned(), made.command, local)
     };
     let misplaced = policy.as_ref().and_then(|policy| policy.misplaced_vantage(locate::horizon::distance));
     diagnostics.extend(misplaced);
+    diagnostics.extend(policy.iter().flat_map(|policy| policy.overdue(today)));
+    policy = policy.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
     // Notes are for whoever writes the policy; what an audit cannot go without is told here.
     let told: Vec<Diagnostic> =
         diagnostics.into_iter().filter(|diagnostic| policy.is_none() || diagnostic.level == Level::Warning).collect();
@@ -88,6 +92,14 @@ fn policy(args: &GroundsArgs, host: &[IpNet]) -> Result<(Option<Policy>, Local),
         return Err(());
     }
     Ok((policy, local))
+}
+
+/// The law library, without what is supposed not to exist.
+pub(super) fn library(without: &[String]) -> Result<Cow<'static, Library>, String> {
+    if without.is_empty() {
+        return Ok(Cow::Borrowed(Library::embedded()));
+    }
+    Library::embedded().without(without).map(Cow::Owned)
 }
 
 /// The day by the clock.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
-use crate::diag::{Colour, Diagnostic, Level, gravest, render_text, to_json};
+use crate::diag::{Checked, Colour, Diagnostic, Level, gravest, render_text, to_json, to_sarif};
 use crate::locate::horizon;
 use crate::policy::{Library, Policy, library_listing};
 
@@ -27,10 +27,17 @@ pub enum PolicyCommand {
     Check(CheckArgs),
     /// Run the tests that policies carry
     ///
-    /// Exit status: 0 where all pass, 1 where one fails, 2 where a policy has an error.
+    /// Exit status: 0 where all pass, 1 where one fails or, with `--mutate`, a change survives, 2 where a policy has an error.
     Test(TestArgs),
     /// List a policy in full, or the library of sets
     Show(ShowArgs),
+    /// Judge the same traffic by two policies, and say which findings appear, vanish and change
+    ///
+    /// Exit status: 0 where nothing is different, 1 where something is, 2 where the run did not happen, 3 where nothing is
+    /// different and not everything could be read.
+    Diff(super::diff::DiffArgs),
+    /// Print the JSON Schema of a policy file, for editors that complete and check
+    Schema,
     /// Write an annotated policy to begin with
     Init(InitArgs),
 }
@@ -47,6 +54,9 @@ pub struct CheckArgs {
     /// How to write what is said
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// The day on which waivers and review dates are judged (default: today)
+    #[arg(long, value_name = "DATE")]
+    on: Option<Date>,
 }
 
 /// What `policy test` is asked.
@@ -55,6 +65,9 @@ pub struct TestArgs {
     /// Policy files; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Take out or weaken each part of the policy in turn, and say which of it no test notices
+    #[arg(long)]
+    mutate: bool,
 }
 
 /// What `policy show` is asked.
@@ -86,6 +99,8 @@ pub enum Format {
     Text,
     /// One JSON object, for programs
     Json,
+    /// SARIF 2.1.0, which code hosts show beside the lines
+    Sarif,
 }
 
 /// Nothing is wrong.
@@ -118,6 +133,9 @@ pub fn execute(command: &PolicyCommand, today: Date, colour: Colour, out: &mut i
         PolicyCommand::Test(args) => test(args, colour, out),
         PolicyCommand::Show(args) => show(args, today, colour, out),
         PolicyCommand::Init(args) => init(args, out),
+        PolicyCommand::Schema => write!(out, "{}", crate::policy::SCHEMA_JSON).map(|()| FINE),
+        // It reads traffic, and is run where that is.
+        PolicyCommand::Diff(_) => Ok(UNUSABLE),
     }
 }
 
@@ -156,6 +174,7 @@ fn origin(path: &Path) -> String {
 fn check(args: &CheckArgs, today: Date, colour: Colour, out: &mut impl io::Write) -> io::Result<u8> {
     let mut status = FINE;
     let mut files = Vec::new();
+    let mut checked: Vec<(String, String, Vec<Diagnostic>)> = Vec::new();
     for path in &args.files {
         let text = match read(path) {
             Ok(text) => text,
@@ -169,7 +188,7 @@ fn check(args: &CheckArgs, today: Date, colour: Colour, out: &mut impl io::Write
         let parsed = Policy::parse(&origin, &text, Library::embedded());
         let mut said = parsed.diagnostics;
         if let Some(policy) = &parsed.policy {
-            said.extend(policy.overdue(today));
+            said.extend(policy.overdue(args.on.unwrap_or(today)));
             said.extend(policy.misplaced_vantage(horizon::distance));
             said = Diagnostic::in_order(said);
         }
@@ -180,9 +199,10 @@ fn check(args: &CheckArgs, today: Date, colour: Colour, out: &mut impl io::Write
         match args.format {
             Format::Json => files.push(serde_json::json!({
                 "path": origin,
-                "usable": parsed.policy.is_some(),
+                "usable": parsed.policy.is_some() && !said.iter().any(Diagnostic::is_error),
                 "diagnostics": to_json(&origin, &text, &said),
             })),
+            Format::Sarif => checked.push((origin, text, said)),
             Format::Text => {
                 write!(out, "{}", render_text(&origin, &text, &said, colour))?;
                 let separator = if said.is_empty() { "" } else { "\n" };
@@ -193,6 +213,11 @@ fn check(args: &CheckArgs, today: Date, colour: Colour, out: &mut impl io::Write
     if args.format == Format::Json {
         let whole = serde_json::json!({ "schema": "landfall.diagnostics", "version": 1, "files": files });
         writeln!(out, "{}", serde_json::to_string_pretty(&whole)?)?;
+    }
+    if args.format == Format::Sarif {
+        let files: Vec<Checked<'_>> =
+            checked.iter().map(|(origin, text, diagnostics)| Checked { origin, text, diagnostics }).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&to_sarif(&files))?)?;
     }
     Ok(status)
 }
@@ -246,16 +271,43 @@ fn test(args: &TestArgs, colour: Colour, out: &mut impl io::Write) -> io::Result
         }
         let failed = runs.iter().filter(|run| run.failure.is_some()).count();
         writeln!(out, "{}: {} passed, {failed} failed", origin(path), runs.len() - failed)?;
-        if failed > 0 && status == FINE {
+        let survived = args.mutate && failed == 0 && mutate(&origin(path), &text, colour, out)?;
+        if args.mutate && failed > 0 {
+            writeln!(out, "{}: not mutated: mend the tests first", origin(path))?;
+        }
+        if (failed > 0 || survived) && status == FINE {
             status = FAILED;
         }
     }
     Ok(status)
 }
 
+/// Says what no test notices; whether there is any such thing.
+fn mutate(origin: &str, text: &str, colour: Colour, out: &mut impl io::Write) -> io::Result<bool> {
+    let Some(found) = Policy::mutate(origin, text, Library::embedded()) else { return Ok(false) };
+    write!(out, "{}", render_text(origin, text, &found.survivors, colour))?;
+    let survivors = found.survivors.len();
+    let idle = match found.idle {
+        0 => String::new(),
+        n => format!("; {n} more change nothing that is judged"),
+    };
+    let left_out = match found.left_out {
+        0 => String::new(),
+        n => format!("; {n} more were not tried"),
+    };
+    let separator = if survivors > 0 { "\n" } else { "" };
+    let noticed = found.tried - survivors;
+    writeln!(
+        out,
+        "{separator}{origin}: {} changes, {noticed} noticed, {survivors} survived{idle}{left_out}",
+        found.tried
+    )?;
+    Ok(survivors > 0 || found.left_out > 0)
+}
+
 fn show(args: &ShowArgs, today: Date, colour: Colour, out: &mut impl io::Write) -> io::Result<u8> {
     let Some(path) = &args.file else {
-        write!(out, "{}", library_listing(Library::embedded(), args.on))?;
+        write!(out, "{}", library_listing(Library::embedded(), today, args.on))?;
         return Ok(FINE);
     };
     let Some((policy, _)) = usable(path, colour, out)? else { return Ok(UNUSABLE) };

@@ -99,6 +99,8 @@ codes! {
     BadExpectation => "bad-expectation",
     /// A test of the policy that failed.
     TestFailed => "test-failed",
+    /// A part of a policy that no test misses.
+    TestSurvivor => "test-survivor",
     /// A flag that cannot be understood.
     BadFlag => "bad-flag",
     /// A rule that no flow can fit.
@@ -123,6 +125,8 @@ codes! {
     UntestedRule => "untested-rule",
     /// A permit that does not say what it rests on.
     NoBasis => "no-basis",
+    /// A safeguard that says no day on which it ends.
+    NoEnd => "no-end",
     /// A policy without tests.
     NoTests => "no-tests",
     /// Members of a set that a permit cannot use, because their membership has a condition that only a named party can
@@ -130,6 +134,12 @@ codes! {
     ConditionalMembers => "conditional-members",
     /// Members of a set that no country code can express.
     BeyondCodes => "beyond-codes",
+    /// A waiver that holds no longer: what it covered fails again.
+    WaiverExpired => "waiver-expired",
+    /// A waiver that would hold for more than a year.
+    WaiverTooLong => "waiver-too-long",
+    /// A pattern that no region of a provider fits.
+    BadRegion => "bad-region",
     /// Facts of the library that should have been read again by now.
     LibraryStale => "library-stale",
     /// A vantage whose coordinates do not lie in the country that is named beside them.

@@ -5,11 +5,15 @@
 //! that is wrong with a text is said in one run, in the order of the text.
 
 mod code;
+mod page;
 mod render;
+mod sarif;
 mod suggest;
 
 pub use code::Code;
+pub use page::render_page;
 pub use render::{Colour, place, render_text, to_json};
+pub use sarif::{Checked, to_sarif};
 pub use suggest::{did_you_mean, quoted};
 
 use std::ops::Range;

@@ -1,6 +1,7 @@
 //! The frozen table: every source as claims, flattened once and never changed again.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ use crate::model::{Addr, Asn, Authority, Claim, CountrySet, Location, LocationSo
 pub const MAX_SOURCES: usize = 64;
 /// How many runs on either side of an address are looked at to find the network of a claim.
 const MAX_NEIGHBOURS: usize = 4096;
+/// How the kind of a provider's feed of regions begins.
+const PROVIDER_FEED: &str = "feed ";
 /// The word that names the embedded data where a path is expected.
 pub(super) const EMBEDDED: &str = "embedded";
 
@@ -36,6 +39,8 @@ struct Entry {
 struct Weighed {
     location: Location,
     sayings: Vec<(SourceId, Saying)>,
+    /// The regions that providers' own feeds name, sorted.
+    provided: Vec<String>,
 }
 
 /// Databases are walked once and flattened into one table of disjoint networks, never changed again.
@@ -115,7 +120,7 @@ impl Gazetteer {
         Self {
             v4: Table::new(Runs::default()),
             v6: Table::new(Runs::default()),
-            places: Places::default().weigh(),
+            places: Places::default().weigh(&[], &[]),
             organisations: Vec::new(),
             sources: Vec::new(),
             dates: Vec::new(),
@@ -183,7 +188,8 @@ impl Gazetteer {
         let entry = |place, asn| Entry { place, asn };
         let v4 = Table::new(places.runs.0.join(&systems.0, entry));
         let v6 = Table::new(places.runs.1.join(&systems.1, entry));
-        Ok(Self { v4, v6, places: places.weigh(), organisations, sources, dates, regions, notes, digest })
+        let places = places.weigh(&sources, &regions);
+        Ok(Self { v4, v6, places, organisations, sources, dates, regions, notes, digest })
     }
 
     /// Where an address can be, and who runs it.
@@ -201,6 +207,17 @@ impl Gazetteer {
             location: self.places.get(entry.place as usize).map_or(Location::UNKNOWN, |place| place.location),
             operator: (entry.asn != 0).then_some(Asn(entry.asn)),
         }
+    }
+
+    /// The regions that the providers' own feeds name for an address, such as `aws:eu-central-1`, sorted. Labels of other
+    /// sources, geofeeds among them, are not here: anyone can write one.
+    pub fn provided_regions(&self, addr: Addr) -> &[String] {
+        let entry = match Key4Or6::of(addr) {
+            Key4Or6::None => Entry::default(),
+            Key4Or6::V4(host, _) => self.v4.get(host),
+            Key4Or6::V6(number) => self.v6.get(number),
+        };
+        self.places.get(entry.place as usize).map_or(&[], |place| &place.provided)
     }
 
     /// What each source says of an address, in the order of the sources.
@@ -393,9 +410,18 @@ impl Places {
         self.runs = (self.runs.0.join(&v4, &mut join), self.runs.1.join(&v6, &mut join));
     }
 
-    fn weigh(self) -> Vec<Weighed> {
+    fn weigh(self, sources: &[LocationSource], regions: &[String]) -> Vec<Weighed> {
+        let is_feed = |source: SourceId| {
+            sources.get(usize::from(source.0)).is_some_and(|source| source.kind.starts_with(PROVIDER_FEED))
+        };
+        let provided = |sayings: &[(SourceId, Saying)]| {
+            let named = sayings.iter().filter(|(source, _)| is_feed(*source)).filter_map(|(_, saying)| saying.region);
+            let named: BTreeSet<&String> = named.filter_map(|RegionId(region)| regions.get(region as usize)).collect();
+            named.into_iter().cloned().collect()
+        };
         let weigh = |sayings: Vec<(SourceId, Saying)>| Weighed {
             location: Location::weigh_places(sayings.iter().map(|(_, saying)| (saying.authority, saying.places))),
+            provided: provided(&sayings),
             sayings,
         };
         self.combinations.into_iter().map(weigh).collect()

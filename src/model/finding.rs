@@ -106,6 +106,33 @@ position_in_policy! {
     /// A rule.
     RuleId
 }
+position_in_policy! {
+    /// A waiver.
+    WaiverId
+}
+
+/// What a waiver of the policy says of a finding. The decision stands either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Waived {
+    /// Someone accepts it: it does not fail the run.
+    Holds(WaiverId),
+    /// Someone accepted it until a day before the flow: it fails again.
+    Lapsed(WaiverId),
+}
+
+impl Waived {
+    /// The waiver.
+    pub const fn id(self) -> WaiverId {
+        match self {
+            Self::Holds(id) | Self::Lapsed(id) => id,
+        }
+    }
+
+    /// Whether it holds.
+    pub const fn holds(self) -> bool {
+        matches!(self, Self::Holds(_))
+    }
+}
 
 /// Why a decision is not a permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -192,6 +219,15 @@ pub struct FindingKey {
     pub party: Option<PartyId>,
     /// The far end's zone, where it is in one.
     pub to_zone: Option<ZoneId>,
+    /// What a waiver says of it. Flows that one covers are a finding apart from those that none does.
+    pub waiver: Option<Waived>,
+}
+
+impl FindingKey {
+    /// Whether someone accepts the finding, so that it does not fail the run.
+    pub fn is_waived(&self) -> bool {
+        self.waiver.is_some_and(Waived::holds)
+    }
 }
 
 /// What makes two biflows one row of the inventory.

@@ -22,7 +22,7 @@ pub use country::{Country, CountryError, CountrySet};
 pub use coverage::{Caveat, Count, Coverage, Drops, InputCoverage, Lost, Occurrences, Sampling, Skip};
 pub use finding::{
     AddressSketch, Axis, Contact, Decision, Exchange, Exemplar, FindingKey, InventoryKey, MAX_EXEMPLARS, Opener,
-    PartyId, Reason, RuleId, Severity, Tally, Totals, ZoneId,
+    PartyId, Reason, RuleId, Severity, Tally, Totals, Waived, WaiverId, ZoneId,
 };
 pub use flow::{
     Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
@@ -31,9 +31,9 @@ pub use flow::{
 pub use location::{Authority, Claim, Location, RegionId, SourceId, Standing};
 pub use party::Asn;
 pub use report::{
-    Assumption, Doubt, DoubtKind, Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InventoryRow,
-    LocationSource, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, SetSummary, Tool, Volume,
-    ZoneSummary,
+    Assumption, Doubt, DoubtKind, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver, HorizonSummary,
+    InventoryRow, LocationSource, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, SetSummary, Tool,
+    Volume, WaiverSummary, ZoneSummary,
 };
 pub use time::Timestamp;
 pub use tripwire::{Tripped, TripwireResult};

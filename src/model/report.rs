@@ -55,6 +55,12 @@ pub struct Report {
     /// What round-trip times showed; `None` where it was not known from where they were measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub horizon: Option<HorizonSummary>,
+    /// The waivers of the policy, and how much each covered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<WaiverSummary>,
+    /// What someone should mend, a sentence each: waivers that cover nothing, facts of the law that are past their review.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What each input held and what of it could not be used, in the order of the inputs.
     pub inputs: Vec<InputCoverage>,
     /// What the report cannot show, a sentence each.
@@ -175,6 +181,9 @@ pub struct SetSummary {
     pub reviewed_on: String,
     /// When they should be read again.
     pub review_due: String,
+    /// Those members of which a fact was not checked against a public text.
+    #[serde(default, skip_serializing_if = "CountrySet::is_empty")]
+    pub general_knowledge: CountrySet,
 }
 
 /// Octets, packets and payload, as in [`Counters`].
@@ -228,6 +237,54 @@ pub struct Finding {
     pub horizon: Vec<Proof>,
     /// The earliest flows.
     pub examples: Vec<ExampleFlow>,
+    /// The waiver that covers it, or did until it expired. It does not change the decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<FindingWaiver>,
+}
+
+impl Finding {
+    /// Whether someone accepts the finding, so that it does not fail the run.
+    pub fn is_waived(&self) -> bool {
+        self.waiver.as_ref().is_some_and(|waiver| waiver.holds)
+    }
+}
+
+/// Who accepted a finding, why and until when.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FindingWaiver {
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it was accepted.
+    pub reason: String,
+    /// The first day on which it no longer holds.
+    pub expires: String,
+    /// Whether it held on the days of these flows. Where it did not, the finding fails the run again.
+    pub holds: bool,
+}
+
+/// A waiver of the policy, and how much it covered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct WaiverSummary {
+    /// The rule whose findings it covers, or `default`.
+    pub rule: String,
+    /// The zones, or `*`.
+    pub from: Vec<String>,
+    /// The networks and countries.
+    pub to: Vec<String>,
+    /// The party, or `unlisted`; `None` for any.
+    pub party: Option<String>,
+    /// The first day on which it no longer holds.
+    pub expires: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it was accepted.
+    pub reason: String,
+    /// How many uniflows it covered, each once for each reason.
+    pub waived: u64,
+    /// How many uniflows it would have covered had it not expired.
+    pub lapsed: u64,
 }
 
 /// A kind of far end.

@@ -8,110 +8,18 @@ use toml::de::{DeTable, DeValue};
 
 use super::measure::span_of;
 use super::syntax::{Fields, Sink, integer, meant_word, wrong_type};
+use super::terms::{Effect, Expected, Initiator, Movement, Period};
 use super::tripwire::{self, TripwireText};
+use super::waiver::{self, WaiverText};
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{Opener, Severity, Timestamp};
 
 /// Nanoseconds in a day.
 const DAY: u64 = 86_400 * Timestamp::SECOND;
 
-/// What a rule does, or the default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Effect {
-    /// What it speaks of is permitted, unless something forbids it.
-    Permit,
-    /// What it speaks of is forbidden, whatever permits it.
-    Forbid,
-}
-
-impl Effect {
-    /// The word in policies.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Permit => "permit",
-            Self::Forbid => "forbid",
-        }
-    }
-}
-
-/// Which directions a rule speaks of, seen from the zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Movement {
-    /// What the zone sends.
-    Out,
-    /// What the zone receives.
-    In,
-    /// Both.
-    Either,
-}
-
-impl Movement {
-    /// The word in policies.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Out => "out",
-            Self::In => "in",
-            Self::Either => "either",
-        }
-    }
-}
-
-/// Who must have opened the conversation for a rule to speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Initiator {
-    /// Anyone.
-    Any,
-    /// The zone.
-    Local,
-    /// The far end.
-    Remote,
-}
-
-impl Initiator {
-    /// The word in policies.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Local => "local",
-            Self::Remote => "remote",
-        }
-    }
-}
-
-/// A half-open span of days, in UTC: from the first, until before the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Period {
-    /// The first day; `None` for ever before.
-    pub from: Option<Date>,
-    /// The day after the last; `None` for ever after.
-    pub until: Option<Date>,
-}
-
-impl Period {
-    /// Whether a day is in it.
-    pub fn contains(&self, day: Date) -> bool {
-        self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day < until)
-    }
-
-    /// Whether two spans share a day.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        let before = |until: Option<Date>, from: Option<Date>| match (until, from) {
-            (Some(until), Some(from)) => until <= from,
-            _ => false,
-        };
-        !before(self.until, other.from) && !before(other.until, self.from)
-    }
-
-    /// Whether every day of `other` is in it.
-    pub fn covers(&self, other: &Self) -> bool {
-        self.from.is_none_or(|from| other.from.is_some_and(|theirs| from <= theirs))
-            && self.until.is_none_or(|until| other.until.is_some_and(|theirs| theirs <= until))
-    }
-}
-
 pub(super) type Texts = Option<Spanned<Vec<Spanned<String>>>>;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Document {
     pub(super) id: Option<Spanned<String>>,
     pub(super) title: Option<Spanned<String>>,
@@ -128,23 +36,24 @@ pub(super) struct Document {
     pub(super) services: Vec<ServiceText>,
     pub(super) rules: Vec<RuleText>,
     pub(super) tripwires: Vec<TripwireText>,
+    pub(super) waivers: Vec<WaiverText>,
     pub(super) tests: Vec<TestText>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct VantageText {
     pub(super) country: Option<Spanned<String>>,
     /// Degrees north and east.
     pub(super) point: Option<Spanned<(f64, f64)>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SetText {
     pub(super) name: Spanned<String>,
     pub(super) members: Vec<Spanned<String>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ZoneText {
     pub(super) name: Spanned<String>,
     pub(super) networks: Vec<Spanned<String>>,
@@ -152,7 +61,7 @@ pub(super) struct ZoneText {
     pub(super) holds: Texts,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct PartyText {
     pub(super) name: Spanned<String>,
     pub(super) title: Option<Spanned<String>>,
@@ -160,20 +69,21 @@ pub(super) struct PartyText {
     pub(super) matches: Vec<MatchText>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct MatchText {
     pub(super) asn: Vec<Spanned<u64>>,
     pub(super) names: Vec<Spanned<String>>,
     pub(super) networks: Vec<Spanned<String>>,
+    pub(super) regions: Vec<Spanned<String>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ServiceText {
     pub(super) name: Spanned<String>,
     pub(super) ports: Vec<Spanned<String>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RuleText {
     pub(super) span: Range<usize>,
     pub(super) id: Option<Spanned<String>>,
@@ -197,20 +107,21 @@ pub(super) struct RuleText {
     pub(super) document: Option<(String, Option<String>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TestText {
     pub(super) name: Option<Spanned<String>>,
     pub(super) flow: Option<FlowText>,
     pub(super) expect: Option<ExpectText>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct FlowText {
     pub(super) at: Option<Spanned<Timestamp>>,
     pub(super) from: Option<Spanned<String>>,
     pub(super) to: Option<Spanned<String>>,
     pub(super) places: Texts,
     pub(super) asn: Option<Spanned<u64>>,
+    pub(super) region: Texts,
     pub(super) name: Option<Spanned<String>>,
     pub(super) service: Option<Spanned<String>>,
     pub(super) initiator: Option<Spanned<Opener>>,
@@ -218,44 +129,13 @@ pub(super) struct FlowText {
     pub(super) received: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ExpectText {
     pub(super) decision: Option<Spanned<Expected>>,
     pub(super) rule: Option<Spanned<String>>,
     pub(super) rules: Texts,
-}
-
-/// What a test of a policy can expect of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Expected {
-    /// Permitted in both directions.
-    Permit,
-    /// Forbidden in one direction at least.
-    Forbid,
-    /// The evidence does not decide.
-    Indeterminate,
-    /// Nothing moved, and no rule judges contact.
-    Contact,
-    /// The policy is not in force at the time.
-    NotInForce,
-    /// Both ends are in one zone.
-    Internal,
-}
-
-impl Expected {
-    const WORDS: [(&'static str, Self); 6] = [
-        ("permit", Self::Permit),
-        ("forbid", Self::Forbid),
-        ("indeterminate", Self::Indeterminate),
-        ("contact", Self::Contact),
-        ("not-in-force", Self::NotInForce),
-        ("internal", Self::Internal),
-    ];
-
-    /// The word in policies.
-    pub fn name(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
-    }
+    /// Whether a waiver covers all of what decided.
+    pub(super) waived: Option<Spanned<bool>>,
 }
 
 const EFFECTS: [(&str, Effect); 2] = [("permit", Effect::Permit), ("forbid", Effect::Forbid)];
@@ -300,13 +180,15 @@ pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
     for fields in top.listed("rule", "rule", sink) {
         document.rules.push(read_rule(fields, sink));
     }
+    for fields in top.listed("waiver", "waiver", sink) {
+        document.waivers.push(waiver::read(fields, sink));
+    }
     for fields in top.listed("test", "test", sink) {
         document.tests.push(read_test(fields, sink));
     }
     for fields in top.listed("tripwire", "tripwire", sink) {
         document.tripwires.push(tripwire::read(fields, sink));
     }
-    top.not_yet("waiver");
     top.finish(sink);
     document
 }
@@ -457,16 +339,16 @@ fn read_match(mut fields: Fields<'_, '_>, sink: &mut Sink) -> MatchText {
     }
     let names = fields.texts("names", sink).map(Spanned::into_inner).unwrap_or_default();
     let networks = fields.texts("networks", sink).map(Spanned::into_inner).unwrap_or_default();
-    fields.not_yet("region");
-    if ["asn", "names", "networks"].iter().all(|key| !fields.has(key)) && !fields.has("region") {
+    let regions = fields.text_or_texts("region", sink).map(Spanned::into_inner).unwrap_or_default();
+    if ["asn", "names", "networks", "region"].iter().all(|key| !fields.has(key)) {
         sink.push(
             Diagnostic::error(Code::MissingKey, "a way to recognise a party says nothing")
-                .at(span, "expected `asn`, `names` or `networks`")
+                .at(span, "expected `asn`, `names`, `networks` or `region`")
                 .help("between tables any will do; inside a table all must fit"),
         );
     }
     fields.finish(sink);
-    MatchText { asn, names, networks }
+    MatchText { asn, names, networks, regions }
 }
 
 fn read_service(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> ServiceText {
@@ -538,7 +420,8 @@ fn read_test(mut fields: Fields<'_, '_>, sink: &mut Sink) -> TestText {
         if !fields.has("decision") {
             fields.missing("decision", "say what should come: `decision = \"forbid\"`", sink);
         }
-        let expect = ExpectText { decision, rule: fields.text("rule", sink), rules: fields.texts("rules", sink) };
+        let (rule, rules) = (fields.text("rule", sink), fields.texts("rules", sink));
+        let expect = ExpectText { decision, rule, rules, waived: fields.boolean("waived", sink) };
         fields.finish(sink);
         Some(expect)
     });
@@ -560,6 +443,7 @@ fn read_flow(mut fields: Fields<'_, '_>, sink: &mut Sink) -> FlowText {
         to: fields.text("to", sink),
         places: fields.text_or_texts("in", sink),
         asn: fields.integer("asn", sink),
+        region: fields.text_or_texts("region", sink),
         name: fields.text("name", sink),
         service: fields.text("service", sink),
         initiator: fields.word("initiator", &openers, sink),

@@ -11,10 +11,10 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::document::Period;
 use super::places::{Membership, Places, country};
 use super::syntax::{self, Fields, Sink, wrong_type};
-use crate::diag::{Code, Diagnostic};
+use super::terms::Period;
+use crate::diag::{Code, Diagnostic, did_you_mean, quoted};
 use crate::model::{Country, CountrySet};
 
 /// The files of the library that the program carries.
@@ -104,6 +104,15 @@ impl LibrarySet {
         self.members.iter().filter(|member| member.period.overlaps(period)).map(|member| member.country).collect()
     }
 
+    /// The members on some day of a period of which a fact was not checked against a public text.
+    pub fn known_only(&self, period: &Period) -> CountrySet {
+        let members = self.members.iter().filter(|member| member.period.overlaps(period));
+        members
+            .filter(|member| self.general_knowledge || member.general_knowledge)
+            .map(|member| member.country)
+            .collect()
+    }
+
     pub(super) fn places(&self) -> Places {
         Places::from_memberships(self.members.iter().map(|member| Membership {
             country: member.country,
@@ -118,6 +127,8 @@ impl LibrarySet {
 pub struct Library {
     sets: BTreeMap<String, LibrarySet>,
     aliases: BTreeMap<String, String>,
+    /// What was taken out for a supposition, as it was written.
+    without: Vec<String>,
 }
 
 impl Library {
@@ -171,6 +182,42 @@ impl Library {
     /// Every set, sorted by name.
     pub fn sets(&self) -> impl Iterator<Item = &LibrarySet> {
         self.sets.values()
+    }
+
+    /// The library as it would be without some of its facts: `eu.adequate` is the whole set, `eu.adequate:US` what it says of one
+    /// country. For suppositions: what if this decision falls tomorrow.
+    pub fn without(&self, facts: &[String]) -> Result<Self, String> {
+        let mut library = self.clone();
+        for fact in facts {
+            let written = fact.strip_prefix('@').unwrap_or(fact);
+            let (name, code) = written.split_once(':').map_or((written, None), |(name, code)| (name, Some(code)));
+            let Some(full) = self.get(name).map(|set| set.name.clone()) else {
+                let meant = did_you_mean(name, self.names());
+                let help = meant.map_or_else(
+                    || "`landfall policy show --library` lists the sets".to_owned(),
+                    |meant| format!("did you mean `{meant}`?"),
+                );
+                return Err(format!("the library has no set {}; {help}", quoted(name)));
+            };
+            let Some(set) = library.sets.get_mut(&full) else { continue };
+            let before = set.members.len();
+            match code {
+                None => set.members.clear(),
+                Some(code) => set.members.retain(|member| member.country.code() != code),
+            }
+            if set.members.len() == before {
+                return Err(format!("the set `{full}` says nothing of {}", quoted(code.unwrap_or_default())));
+            }
+            library.without.push(format!("@{written}"));
+        }
+        library.without.sort();
+        library.without.dedup();
+        Ok(library)
+    }
+
+    /// What was taken out ([`Library::without`]), sorted.
+    pub fn suppositions(&self) -> &[String] {
+        &self.without
     }
 
     /// The first day on which a set should be read against its sources again.

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::document::{Document, Effect, Initiator, Movement};
+use super::document::Document;
 use super::library::Library;
 use super::lower::Uses;
 use super::networks::{Claimed, is_private};
 use super::party::Match;
 use super::places::{Conditional, Sets};
 use super::syntax::Sink;
+use super::terms::{Effect, Initiator, Movement};
 use super::zone::{PartySelection, Rule};
 use super::{Policy, Zone};
 use crate::diag::{Code, Diagnostic};
@@ -24,6 +25,8 @@ pub(super) enum Lints {
     All,
     /// Those alone that say what a policy does not judge: flags, which carry no tests and no basis.
     Meaning,
+    /// None: a policy that is made to be compared with another.
+    Nothing,
 }
 
 /// What lints look at.
@@ -45,12 +48,16 @@ pub(super) struct Facts<'a> {
 pub(super) const MAX_LOOKED_AT: usize = 1 << 20;
 
 pub(super) fn lint(facts: &Facts<'_>, lints: Lints, sink: &mut Sink) {
+    if lints == Lints::Nothing {
+        return;
+    }
     conditional_members(facts, sink);
     beyond_codes(facts, sink);
     if lints == Lints::Meaning {
         return;
     }
     never_matches(facts, sink);
+    super::waiver::never_used(facts.policy, sink);
     shadowed(facts, sink);
     unused(facts, sink);
     zones_overlap(facts, sink);
@@ -58,6 +65,7 @@ pub(super) fn lint(facts: &Facts<'_>, lints: Lints, sink: &mut Sink) {
     private_networks(facts, sink);
     untested(facts, sink);
     no_basis(facts, sink);
+    no_end(facts, sink);
     if facts.left.get() == 0 {
         let message = "the policy changes on too many days for every lint: some of its rules were not looked at";
         sink.push(Diagnostic::note(Code::TooLarge, message));
@@ -75,7 +83,7 @@ pub(super) fn overdue(policy: &Policy, today: Date) -> Vec<Diagnostic> {
         .at(span.clone(), format!("last read against its sources on {}", set.reviewed_on))
         .help("renew the program for a later library, and read what changed")
     });
-    Diagnostic::in_order(said.collect())
+    said.collect()
 }
 
 fn rules<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a str, &'a Rule)> {
@@ -198,28 +206,38 @@ fn zones_overlap(facts: &Facts<'_>, sink: &mut Sink) {
 
 fn ambiguous_parties(facts: &Facts<'_>, sink: &mut Sink) {
     // What a table of a match asks for, to the first party that asks the same.
-    let mut seen: BTreeMap<(bool, String, Vec<u32>), usize> = BTreeMap::new();
+    let mut seen: BTreeMap<(bool, String, Vec<u32>, Vec<String>), usize> = BTreeMap::new();
     let name = |index: usize| facts.policy.parties.get(index).map_or("", |party| party.name.as_str());
     let mut said = BTreeSet::new();
     for one in facts.matches {
         let mut asn = one.asn.clone();
         asn.sort_unstable();
+        let mut regions: Vec<String> = one
+            .regions
+            .iter()
+            .map(|region| format!("{}{}", region.start, if region.open { "*" } else { "" }))
+            .collect();
+        regions.sort();
         let mut keys = Vec::new();
-        if one.networks.is_empty() && one.names.is_empty() {
-            keys.extend(asn.iter().map(|number| (false, String::new(), vec![*number])));
+        if one.networks.is_empty() && one.names.is_empty() && regions.is_empty() {
+            keys.extend(asn.iter().map(|number| (false, String::new(), vec![*number], Vec::new())));
+        } else if one.networks.is_empty() && one.names.is_empty() {
+            keys.extend(regions.iter().map(|region| (false, region.clone(), asn.clone(), Vec::new())));
         } else if one.networks.is_empty() {
-            keys.extend(one.names.iter().map(|name| (name.below, name.suffix.clone(), asn.clone())));
+            let names = one.names.iter();
+            keys.extend(names.map(|name| (name.below, name.suffix.clone(), asn.clone(), regions.clone())));
         } else if one.names.is_empty() {
-            keys.extend(one.networks.iter().map(|network| (false, network.to_string(), asn.clone())));
+            let networks = one.networks.iter();
+            keys.extend(networks.map(|network| (false, network.to_string(), asn.clone(), regions.clone())));
         }
         let party = one.party.index();
         for key in keys {
             let first = *seen.entry(key.clone()).or_insert(party);
             if first != party && said.insert((first, party)) {
                 let what = match &key {
-                    (_, text, numbers) if text.is_empty() => format!("AS{}", numbers.first().unwrap_or(&0)),
-                    (true, text, _) => format!("*.{text}"),
-                    (false, text, _) => text.clone(),
+                    (_, text, numbers, _) if text.is_empty() => format!("AS{}", numbers.first().unwrap_or(&0)),
+                    (true, text, ..) => format!("*.{text}"),
+                    (false, text, ..) => text.clone(),
                 };
                 let places =
                     [party, first].map(|index| facts.document.parties.get(index).map(|party| party.name.span()));
@@ -229,7 +247,7 @@ fn ambiguous_parties(facts: &Facts<'_>, sink: &mut Sink) {
                     Diagnostic::warning(Code::AmbiguousParties, message)
                         .at(here, "never recognised by this")
                         .with(there, "the first by name wins")
-                        .help("say what sets them apart: another name, network or number in the same table"),
+                        .help("say what sets them apart: another name, network, region or number in the same table"),
                 );
             }
         }
@@ -280,6 +298,20 @@ fn no_basis(facts: &Facts<'_>, sink: &mut Sink) {
                 )
                 .at(rule.span.clone(), "no `basis`")
                 .help("cite what permits it: `basis = [\"GDPR Art. 45\"]`, a contract, a decision"),
+            );
+        }
+    }
+}
+
+/// A permit that names its importer and a document is a safeguard, and safeguards end.
+fn no_end(facts: &Facts<'_>, sink: &mut Sink) {
+    for (id, rule) in rules(facts) {
+        let safeguard = rule.effect == Effect::Permit && rule.parties.is_some() && rule.document.is_some();
+        if safeguard && rule.in_force.until.is_none() {
+            sink.push(
+                Diagnostic::warning(Code::NoEnd, format!("the safeguard `{id}` does not say when it ends"))
+                    .at(rule.span.clone(), "no `until`")
+                    .help("write the day on which its document ends or is looked at again: `in-force = { until = … }`"),
             );
         }
     }

@@ -7,17 +7,18 @@ use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
-use super::document::{self, Document, Effect, Movement, PartyText, RuleText, Texts, ZoneText};
+use super::document::{self, Document, PartyText, RuleText, Texts, ZoneText};
 use super::library::Library;
 use super::lint::{self, Lints};
 use super::networks::{Claimed, NetworkTable, nested, network};
-use super::party::{Match, PartyIndex, host_pattern};
+use super::party::{Match, PartyIndex, host_pattern, region_pattern};
 use super::places::{Places, Sets, countries, country};
 use super::service::{MAX_RANGES, MAX_SERVICES, PortRange, ServiceTable, ports};
 use super::syntax::{self, Sink};
+use super::terms::{Effect, Initiator, Movement};
 use super::tripwire::{self, MAX_TRIPWIRES, TripwireText};
 use super::zone::{PartySelection, Rule};
-use super::{Parsed, Party, Policy, StatedVantage, Zone, test};
+use super::{Parsed, Party, Policy, StatedVantage, Zone, test, waiver};
 use crate::diag::{Code, Diagnostic, did_you_mean, quoted};
 use crate::model::{Axis, CountrySet, PartyId, Point, RuleSummary, Timestamp, ZoneId};
 
@@ -35,11 +36,13 @@ pub(super) fn midnight(day: Date) -> u64 {
     Timestamp::at_midnight(day).0
 }
 
-/// What names stand for, while rules and tests are resolved.
+/// What names stand for, while rules, waivers and tests are resolved.
 pub(super) struct Names {
-    zones: BTreeMap<String, ZoneId>,
-    parties: BTreeMap<String, PartyId>,
+    pub(super) zones: BTreeMap<String, ZoneId>,
+    pub(super) parties: BTreeMap<String, PartyId>,
     services: BTreeMap<String, usize>,
+    /// The word for a far end that is no party.
+    pub(super) unlisted: String,
 }
 
 /// What rules and tests name, for the lints.
@@ -61,7 +64,7 @@ pub(super) fn parse(origin: &str, text: &str, library: &Library, lints: Lints) -
 }
 
 /// Sorts everything that has a name by its name, and says which names cannot be.
-fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
+pub(super) fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
     document.rules.sort_by(|one, other| rule_name(one).cmp(rule_name(other)));
     document.tripwires.sort_by(|one, other| tripwire_name(one).cmp(tripwire_name(other)));
     let at_most = |count: usize, most: usize, what: &str, sink: &mut Sink| {
@@ -75,6 +78,7 @@ fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
     at_most(document.services.len(), MAX_SERVICES, "services", sink);
     at_most(document.sets.len(), MAX_NAMED / 4, "sets", sink);
     at_most(document.rules.len(), MAX_NAMED, "rules", sink);
+    at_most(document.waivers.len(), MAX_NAMED, "waivers", sink);
     at_most(document.tests.len(), MAX_NAMED, "tests", sink);
     at_most(document.tripwires.len(), MAX_TRIPWIRES, "tripwires", sink);
     document.zones.truncate(MAX_NAMED);
@@ -82,6 +86,7 @@ fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
     document.services.truncate(MAX_SERVICES);
     document.sets.truncate(MAX_NAMED / 4);
     document.rules.truncate(MAX_NAMED);
+    document.waivers.truncate(MAX_NAMED);
     document.tests.truncate(MAX_NAMED);
     document.tripwires.truncate(MAX_TRIPWIRES);
     let zones = document.zones.iter().map(|zone| &zone.name);
@@ -136,7 +141,14 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-fn lower(origin: &str, text: &str, document: &Document, library: &Library, lints: Lints, sink: &mut Sink) -> Policy {
+pub(super) fn lower(
+    origin: &str,
+    text: &str,
+    document: &Document,
+    library: &Library,
+    lints: Lints,
+    sink: &mut Sink,
+) -> Policy {
     let mut uses = Uses::default();
     let mut sets = Sets::resolve(&document.sets, library, sink);
     let (zones, zone_claims) = lower_zones(&document.zones, sink);
@@ -150,6 +162,7 @@ fn lower(origin: &str, text: &str, document: &Document, library: &Library, lints
         zones: zones.iter().map(|zone| zone.name.clone()).zip(numbered(zones.len()).map(ZoneId)).collect(),
         parties: parties.iter().map(|party| party.name.clone()).zip(numbered(parties.len()).map(PartyId)).collect(),
         services: document.services.iter().map(|one| one.name.get_ref().clone()).zip(0..).collect(),
+        unlisted: "unlisted".to_owned(),
     };
     let (service_names, services) = lower_services(document, sink);
     let mut rules = Vec::new();
@@ -196,10 +209,14 @@ fn lower(origin: &str, text: &str, document: &Document, library: &Library, lints
         summaries,
         library_sets: BTreeMap::new(),
         own_sets: BTreeMap::new(),
+        waivers: waiver::Waivers::default(),
+        suppositions: library.suppositions().to_vec(),
         tests: Vec::new(),
         tripwires,
     };
     policy.changes = changes(&policy);
+    policy.waivers = waiver::lower(&document.waivers, &policy, &names, sink);
+    uses.parties.extend(document.waivers.iter().filter_map(|one| names.parties.get(one.party.as_ref()?.get_ref())));
     let mut tested = BTreeSet::new();
     for one in &document.tests {
         policy.tests.extend(test::lower(one, &policy, &mut uses, &mut tested, sink));
@@ -306,7 +323,8 @@ fn lower_parties(written: &[PartyText], sink: &mut Sink) -> (Vec<Party>, Vec<Mat
             let names = one.names.iter().filter_map(|name| host_pattern(name, sink)).collect();
             let networks = claim(&one.networks, owner as u16, &mut claims, sink);
             recognised.push(describe(&asn, one, &networks));
-            matches.push(Match { party: PartyId(owner as u16), asn, names, networks });
+            let regions = one.regions.iter().filter_map(|region| region_pattern(region, sink)).collect();
+            matches.push(Match { party: PartyId(owner as u16), asn, names, networks, regions });
         }
         let controlled = party.controlled_from.as_ref();
         let controlled = controlled.map(|codes| countries(codes.get_ref(), "`controlled-from`", sink));
@@ -324,7 +342,8 @@ fn describe(asn: &[u32], written: &document::MatchText, networks: &[IpNet]) -> S
     let asn = asn.iter().map(|number| format!("AS{number}")).collect::<Vec<_>>().join(" or ");
     let names = written.names.iter().map(|name| name.get_ref().clone()).collect::<Vec<_>>().join(" or ");
     let networks = networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-    let parts: Vec<String> = [asn, names, networks].into_iter().filter(|part| !part.is_empty()).collect();
+    let regions = written.regions.iter().map(|region| region.get_ref().clone()).collect::<Vec<_>>().join(" or ");
+    let parts: Vec<String> = [asn, names, networks, regions].into_iter().filter(|part| !part.is_empty()).collect();
     parts.join(", and ")
 }
 
@@ -407,7 +426,7 @@ fn lower_rule(
         parties,
         services,
         movement: rule.movement.as_ref().map_or(unwritten, |movement| *movement.get_ref()),
-        initiator: rule.initiator.as_ref().map_or(document::Initiator::Any, |initiator| *initiator.get_ref()),
+        initiator: rule.initiator.as_ref().map_or(Initiator::Any, |initiator| *initiator.get_ref()),
         contact: rule.contact,
         in_force: rule.in_force,
         span: rule.id.as_ref().map_or(rule.span.clone(), Spanned::span),
@@ -448,8 +467,8 @@ pub(super) fn lower_party_list(
         } else if let Some(party) = names.parties.get(name.get_ref()) {
             selection.listed.insert(*party);
         } else {
-            let unlisted = "unlisted".to_owned();
-            sink.push(unknown(Code::UnknownParty, "party", name, &names.parties.keys().chain([&unlisted])));
+            let known = names.parties.keys().chain([&names.unlisted]);
+            sink.push(unknown(Code::UnknownParty, "party", name, &known));
         }
     }
     uses.parties.extend(&selection.listed);

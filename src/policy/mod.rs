@@ -27,12 +27,15 @@
 //!     forbid; in a permit without a party it does not.
 //! 12. The port of a service is the responder's. Where it is not known which side that is, either port may be it.
 //! 13. The most specific network decides an address's zone; the most specific match decides a far end's party
-//!     (a network before a name, a name before an autonomous system).
+//!     (a network before a name, a name before a provider's region, a region before an autonomous system).
+//! 14. A waiver never changes a decision: it marks findings under a rule or the default, from its zones to its networks, or to
+//!     far ends that can be in no other country than its. They stay in every report and do not fail the run. It covers
+//!     flows that begin before the day on which it expires, in UTC; of flows from that day on the report says that they were
+//!     covered once. A run is refused where a waiver would hold for more than a year from its day.
 //!
 //! `vantage` is for the horizon, which cuts down where a far end can be before a rule is asked. `document`, `owner` and
-//! `holds` are kept and shown, and nothing is judged by them yet. What the format has
-//! and this version does not judge (`limit`, `[[waiver]]`, `region`) is an error, never left
-//! out in silence.
+//! `holds` are kept and shown, and nothing is judged by them yet. What the format has and this version does not judge
+//! (`limit`) is an error, never left out in silence.
 
 mod document;
 mod flags;
@@ -40,6 +43,7 @@ mod library;
 mod lint;
 mod lower;
 pub mod measure;
+mod mutate;
 mod networks;
 mod party;
 mod places;
@@ -47,8 +51,10 @@ pub mod register;
 mod service;
 mod show;
 mod syntax;
+mod terms;
 mod test;
 pub mod tripwire;
+mod waiver;
 mod zone;
 
 use std::collections::BTreeMap;
@@ -56,12 +62,17 @@ use std::ops::Range;
 
 use jiff::civil::Date;
 
-pub use document::{Effect, Expected, Initiator, Movement, Period};
 pub use flags::FromFlags;
+/// The JSON Schema (draft 2020-12) of a policy file, as a parsed TOML document.
+pub const SCHEMA_JSON: &str = include_str!("policy.schema.json");
+
 pub use library::{Library, LibrarySet, LibrarySource, Member};
+pub use mutate::Mutations;
 pub use show::library_listing;
+pub use terms::{Effect, Expected, Initiator, Movement, Period};
 pub use test::TestRun;
 pub use tripwire::Tripwire;
+pub use waiver::{Waivable, WaiverView};
 pub use zone::Borders;
 
 use register::{Register, RegisterError};
@@ -100,6 +111,9 @@ pub struct Policy {
     own_sets: BTreeMap<String, places::OwnSet>,
     /// The sets of the library that are named, and where.
     library_sets: BTreeMap<String, (LibrarySet, Range<usize>)>,
+    waivers: waiver::Waivers,
+    /// What the law was taken to be without.
+    suppositions: Vec<String>,
     tests: Vec<test::Test>,
     tripwires: Vec<Tripwire>,
 }
@@ -199,9 +213,12 @@ impl Policy {
     }
 
     /// What is to be said of the policy on a day: sets of the library that should have been read against their sources
-    /// again by then. The places are in the text that was parsed.
+    /// again by then, waivers that have expired, and, as an error, waivers that would hold for more than a year from then. The
+    /// places are in the text that was parsed.
     pub fn overdue(&self, today: Date) -> Vec<Diagnostic> {
-        lint::overdue(self, today)
+        let mut said = lint::overdue(self, today);
+        said.extend(waiver::on_day(self, today));
+        Diagnostic::in_order(said)
     }
 
     /// Where the observation point stands, where the policy says so: its coordinates, else its country.
@@ -247,9 +264,26 @@ impl Policy {
         self.zones.len()
     }
 
-    /// The party of a far end: the most specific match wins.
-    pub fn party_of(&self, far: Addr, operator: Option<Asn>, name: Option<&str>) -> Option<PartyId> {
-        self.party_index.get(far, operator, name)
+    /// The facts of the library that were left out for a supposition ([`Library::without`]), sorted.
+    pub fn suppositions(&self) -> &[String] {
+        &self.suppositions
+    }
+
+    /// The party of a far end: the most specific match wins. `regions` are the regions that providers' own feeds name for the
+    /// address, such as `oci:us-ashburn-1`; nothing is asked of them unless [`Policy::asks_for_regions`].
+    pub fn party_of(
+        &self,
+        far: Addr,
+        operator: Option<Asn>,
+        name: Option<&str>,
+        regions: &[String],
+    ) -> Option<PartyId> {
+        self.party_index.get(far, operator, name, regions)
+    }
+
+    /// Whether any party is recognised by a provider's region.
+    pub fn asks_for_regions(&self) -> bool {
+        self.party_index.asks_for_regions()
     }
 
     /// The name of a party (its key in the file); empty for one of another policy.
@@ -326,6 +360,7 @@ impl Policy {
             members: set.during(&period),
             reviewed_on: set.reviewed_on.to_string(),
             review_due: set.review_due.to_string(),
+            general_knowledge: set.known_only(&period),
         };
         PolicySummary {
             id: self.id.clone(),

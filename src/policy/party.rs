@@ -2,8 +2,9 @@
 //!
 //! Between the tables of a party's `match` any will do; inside a table all must fit. Where several parties fit, the most
 //! specific match wins: a longer network before a shorter one, a network before a name, a longer name before a shorter
-//! one, a name before an autonomous system. A network says who runs a machine, while a name is chosen by whoever asks for
-//! it: that is why networks come first. Parties that fit equally well are a lint, and the first by name wins.
+//! one, a name before a provider's region, a region before an autonomous system, which holds all of the provider's
+//! regions. A network says who runs a machine, while a name is chosen by whoever asks for
+//! it: that is why networks come first. Regions are those of the providers' own feeds. Parties that fit equally well are a lint, and the first by name wins.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::networks::NetworkTable;
-use super::syntax::Sink;
+use super::syntax::{Sink, meant_word};
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{Addr, Asn, PartyId};
 
@@ -29,14 +30,27 @@ pub(super) struct HostPattern {
     pub(super) below: bool,
 }
 
+/// A pattern of providers' regions: `oci:us-ashburn-1`, or `oci:us-*` for all that begin so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RegionPattern {
+    /// The label without `*`, in lower case.
+    pub(super) start: String,
+    /// Whether more may follow.
+    pub(super) open: bool,
+}
+
 /// A table of a party's `match`, resolved.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Match {
     pub(super) party: PartyId,
     pub(super) asn: Vec<u32>,
     pub(super) names: Vec<HostPattern>,
     pub(super) networks: Vec<IpNet>,
+    pub(super) regions: Vec<RegionPattern>,
 }
+
+/// How specific a match is beside its networks: its name, its region, whether it has a number.
+type Specific = (usize, usize, usize);
 
 /// Looked up and never walked, so that the order of a hash means nothing; the hasher is fixed.
 type ByName = HashMap<String, [Vec<u32>; 2], FixedState>;
@@ -52,6 +66,10 @@ pub(super) struct PartyIndex {
     chains: Vec<Link>,
     /// Name suffixes to matches without networks, those for names below apart from those for the name itself.
     names: ByName,
+    /// Matches with regions, and neither networks nor names.
+    regions: Vec<u32>,
+    /// Whether any match has regions.
+    asks_for_regions: bool,
     /// Numbers to parties, for matches with nothing else.
     numbers: ByNumber,
 }
@@ -67,6 +85,7 @@ impl PartyIndex {
     pub(super) fn new(matches: Vec<Match>) -> Self {
         let (mut names, mut numbers) = (ByName::default(), ByNumber::default());
         let mut claims: Vec<(IpNet, u32)> = Vec::new();
+        let mut regions = Vec::new();
         for (index, one) in matches.iter().enumerate() {
             let index = index as u32;
             if !one.networks.is_empty() {
@@ -77,6 +96,8 @@ impl PartyIndex {
                     let [exact, below] = entry;
                     if pattern.below { below.push(index) } else { exact.push(index) }
                 }
+            } else if !one.regions.is_empty() {
+                regions.push(index);
             } else {
                 for number in &one.asn {
                     let party = numbers.entry(*number).or_insert(one.party);
@@ -85,30 +106,46 @@ impl PartyIndex {
             }
         }
         let (networks, chains) = chain(claims);
-        Self { matches, networks, chains, names, numbers }
+        let asks_for_regions = matches.iter().any(|one| !one.regions.is_empty());
+        Self { matches, networks, chains, names, regions, asks_for_regions, numbers }
     }
 
-    pub(super) fn get(&self, far: Addr, operator: Option<Asn>, name: Option<&str>) -> Option<PartyId> {
+    pub(super) fn matches(&self) -> &[Match] {
+        &self.matches
+    }
+
+    pub(super) fn asks_for_regions(&self) -> bool {
+        self.asks_for_regions
+    }
+
+    pub(super) fn get(
+        &self,
+        far: Addr,
+        operator: Option<Asn>,
+        name: Option<&str>,
+        regions: &[String],
+    ) -> Option<PartyId> {
         if self.matches.is_empty() {
             return None;
         }
-        self.by_network(far, operator, name)
-            .or_else(|| name.and_then(|name| self.by_name(operator, name)))
+        self.by_network(far, operator, name, regions)
+            .or_else(|| name.and_then(|name| self.by_name(operator, name, regions)))
+            .or_else(|| self.by_region(operator, regions))
             .or_else(|| operator.and_then(|asn| self.numbers.get(&asn.0).copied()))
     }
 
-    fn by_network(&self, far: Addr, operator: Option<Asn>, name: Option<&str>) -> Option<PartyId> {
+    fn by_network(&self, far: Addr, operator: Option<Asn>, name: Option<&str>, regions: &[String]) -> Option<PartyId> {
         let mut at = self.networks.get(far);
         // The best so far: how specific it is, and whose it is; of equals the smaller party.
-        let mut best: Option<((u8, usize, usize), std::cmp::Reverse<PartyId>)> = None;
+        let mut best: Option<((u8, Specific), std::cmp::Reverse<PartyId>)> = None;
         while let Some(link) = at.and_then(|index| self.chains.get(index as usize)) {
             if best.is_some_and(|((length, ..), _)| length > link.length) {
                 break;
             }
             if let Some(one) = self.matches.get(link.of as usize)
-                && let Some((name_score, number_score)) = one.fits(operator, name)
+                && let Some(specific) = one.fits(operator, name, regions)
             {
-                let score = ((link.length, name_score, number_score), std::cmp::Reverse(one.party));
+                let score = ((link.length, specific), std::cmp::Reverse(one.party));
                 best = best.max(Some(score));
             }
             at = link.around;
@@ -116,7 +153,7 @@ impl PartyIndex {
         best.map(|(_, std::cmp::Reverse(party))| party)
     }
 
-    fn by_name(&self, operator: Option<Asn>, name: &str) -> Option<PartyId> {
+    fn by_name(&self, operator: Option<Asn>, name: &str, regions: &[String]) -> Option<PartyId> {
         let name = name.strip_suffix('.').unwrap_or(name);
         let lower = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             std::borrow::Cow::Owned(name.to_ascii_lowercase())
@@ -129,19 +166,32 @@ impl PartyIndex {
             let fitting = (if depth == 0 { exact } else { below })
                 .iter()
                 .filter_map(|index| self.matches.get(*index as usize))
-                .filter_map(|one| Some((one.fits(operator, Some(&lower))?.1, std::cmp::Reverse(one.party))));
-            if let Some((_, std::cmp::Reverse(party))) = fitting.max() {
+                .filter_map(|one| {
+                    let (_, region, number) = one.fits(operator, Some(&lower), regions)?;
+                    Some((region, number, std::cmp::Reverse(one.party)))
+                });
+            if let Some((.., std::cmp::Reverse(party))) = fitting.max() {
                 return Some(party);
             }
         }
         None
     }
+
+    fn by_region(&self, operator: Option<Asn>, regions: &[String]) -> Option<PartyId> {
+        if regions.is_empty() {
+            return None;
+        }
+        let matches = self.regions.iter().filter_map(|index| self.matches.get(*index as usize));
+        let fitting =
+            matches.filter_map(|one| Some((one.fits(operator, None, regions)?, std::cmp::Reverse(one.party))));
+        fitting.max().map(|(_, std::cmp::Reverse(party))| party)
+    }
 }
 
 impl Match {
-    /// Whether everything but the networks fits, and how specifically: the length of the longest pattern, and whether an
-    /// autonomous system is named.
-    fn fits(&self, operator: Option<Asn>, name: Option<&str>) -> Option<(usize, usize)> {
+    /// Whether everything but the networks fits, and how specifically: the length of the longest pattern of a name and of a
+    /// region, and whether an autonomous system is named.
+    fn fits(&self, operator: Option<Asn>, name: Option<&str>, regions: &[String]) -> Option<Specific> {
         if !self.asn.is_empty() && !self.asn.contains(&operator?.0) {
             return None;
         }
@@ -154,7 +204,23 @@ impl Match {
             // Of the same suffix the name itself is more specific than what is below it.
             fitting.map(|pattern| 2 * pattern.suffix.len() + usize::from(!pattern.below)).max()?
         };
-        Some((name_score, number_score))
+        let region_score = if self.regions.is_empty() {
+            0
+        } else {
+            let fitting = self.regions.iter().filter(|pattern| regions.iter().any(|region| pattern.fits(region)));
+            fitting.map(|pattern| 2 * pattern.start.len() + usize::from(!pattern.open)).max()?
+        };
+        Some((name_score, region_score, number_score))
+    }
+}
+
+impl RegionPattern {
+    fn fits(&self, region: &str) -> bool {
+        let (region, start) = (region.as_bytes(), self.start.as_bytes());
+        match region.get(..start.len()) {
+            Some(beginning) => beginning.eq_ignore_ascii_case(start) && (self.open || region.len() == start.len()),
+            None => false,
+        }
     }
 }
 
@@ -219,4 +285,38 @@ pub(super) fn host_pattern(written: &Spanned<String>, sink: &mut Sink) -> Option
         return None;
     }
     Some(HostPattern { suffix: suffix.to_ascii_lowercase(), below })
+}
+
+/// The providers whose feeds of regions are read, as their labels begin.
+const PROVIDERS: [&str; 4] = ["aws", "azure", "gcp", "oci"];
+
+/// Reads `oci:us-ashburn-1`, or `oci:us-*` for every region that begins so.
+pub(super) fn region_pattern(written: &Spanned<String>, sink: &mut Sink) -> Option<RegionPattern> {
+    let text = written.get_ref();
+    let (start, open) = text.strip_suffix('*').map_or((text.as_str(), false), |start| (start, true));
+    let help = match start.split_once(':') {
+        _ if start.contains('*') => "`*` stands at the end alone: `oci:us-*`".to_owned(),
+        None => {
+            let example = "a region has its provider before it: `oci:us-ashburn-1`, `aws:eu-central-1`";
+            match PROVIDERS.iter().find(|provider| text.eq_ignore_ascii_case(provider)) {
+                Some(provider) => format!("did you mean `{provider}:*`? {example}"),
+                None => example.to_owned(),
+            }
+        }
+        Some((provider, _)) if !PROVIDERS.contains(&provider) => meant_word(provider, &PROVIDERS.into_iter())
+            .map_or_else(
+                || format!("the providers are {}", PROVIDERS.map(|one| format!("`{one}`")).join(", ")),
+                |meant| format!("did you mean `{meant}:`?"),
+            ),
+        Some((_, region)) => {
+            let bytes_fit = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+            if bytes_fit && (open || !region.is_empty()) && text.len() <= 128 {
+                return Some(RegionPattern { start: start.to_ascii_lowercase(), open });
+            }
+            "regions are letters, digits and `-`, as the provider writes them: `gcp:europe-west3`".to_owned()
+        }
+    };
+    let message = format!("no region of a provider fits {}", quoted(text));
+    sink.push(Diagnostic::error(Code::BadRegion, message).at(written.span(), "").help(help));
+    None
 }

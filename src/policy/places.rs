@@ -6,9 +6,10 @@ use std::ops::Range;
 use jiff::civil::Date;
 use toml::Spanned;
 
-use super::document::{Period, SetText};
+use super::document::SetText;
 use super::library::Library;
 use super::syntax::Sink;
+use super::terms::Period;
 use crate::diag::{Code, Diagnostic, did_you_mean, quoted};
 use crate::model::{Country, CountryError, CountrySet};
 

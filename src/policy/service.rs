@@ -27,7 +27,7 @@ pub(super) struct PortRange {
 }
 
 /// Flows to classes. A class is the set of services that fit; class 0 is that none does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServiceTable {
     /// For each protocol that a service names: from each port on, the class until the next.
     protocols: Vec<(Protocol, Vec<(u16, u16)>)>,

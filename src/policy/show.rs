@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use jiff::civil::Date;
 
-use super::document::{Effect, Initiator, Movement, Period};
 use super::library::{Library, LibrarySet, Member};
 use super::places::Conditional;
+use super::terms::{Effect, Initiator, Movement, Period};
 use super::{Policy, zone::Rule};
 use crate::model::{Axis, CountrySet, RuleSummary};
 
@@ -73,17 +73,30 @@ impl Policy {
             wrapped("written", &set.written, &mut line);
             wrapped("members", &codes(set.places.at(day, Conditional::Include)), &mut line);
         }
+        self.list_waivers(&mut line);
         for (summary, rule) in self.summaries.iter().zip(&self.rules) {
             line(String::new());
             self.list_rule(summary, rule, day, &mut line);
         }
         for (set, _) in self.library_sets.values() {
             line(String::new());
-            list_set(set, Some(day), &mut line);
+            list_set(set, None, Some(day), &mut line);
         }
         line(String::new());
         line(format!("{} tests", self.tests.len()));
         out
+    }
+
+    fn list_waivers(&self, line: &mut impl FnMut(String)) {
+        for (_, waiver) in self.waivers() {
+            line(String::new());
+            line(format!("waiver of {} until before {}", waiver.rule, waiver.expires));
+            wrapped("from", &waiver.from, line);
+            wrapped("to", &waiver.to, line);
+            wrapped("party", waiver.party.as_slice(), line);
+            line(format!("  owner     {}", waiver.owner));
+            line(format!("  reason    {}", waiver.reason));
+        }
     }
 
     fn list_rule(&self, summary: &RuleSummary, rule: &Rule, day: Date, line: &mut impl FnMut(String)) {
@@ -142,20 +155,20 @@ impl Policy {
     }
 }
 
-/// The library in full; with a day, the members on it.
-pub fn library_listing(library: &Library, day: Option<Date>) -> String {
+/// The library in full, with its age on `today`; with a day, the members on it.
+pub fn library_listing(library: &Library, today: Date, day: Option<Date>) -> String {
     let mut out = String::new();
     for set in library.sets() {
         let mut line = |text: String| {
             let _ = writeln!(out, "{}", text.trim_end());
         };
-        list_set(set, day, &mut line);
+        list_set(set, Some(today), day, &mut line);
         line(String::new());
     }
     out
 }
 
-fn list_set(set: &LibrarySet, day: Option<Date>, line: &mut impl FnMut(String)) {
+fn list_set(set: &LibrarySet, today: Option<Date>, day: Option<Date>, line: &mut impl FnMut(String)) {
     let alias = set.alias.as_ref().map_or(String::new(), |alias| format!(" (also @{alias})"));
     line(format!("library set @{}{alias}", set.name));
     line(format!("  title     {}", set.title));
@@ -179,6 +192,9 @@ fn list_set(set: &LibrarySet, day: Option<Date>, line: &mut impl FnMut(String)) 
         if let Some(citation) = &member.citation {
             let _ = write!(text, " ({citation})");
         }
+        if member.general_knowledge {
+            text.push_str(", from general knowledge");
+        }
         let code = member.country.code().to_owned();
         match groups.iter_mut().find(|(known, _)| *known == text) {
             Some((_, codes)) => codes.push(code),
@@ -195,14 +211,19 @@ fn list_set(set: &LibrarySet, day: Option<Date>, line: &mut impl FnMut(String)) 
         folded("note", &words, " ", line);
     }
     let known = if set.general_knowledge { ", from general knowledge" } else { "" };
-    line(format!("  reviewed  {}, due again {}{known}", set.reviewed_on, set.review_due));
+    let age = today.map_or_else(String::new, |today| {
+        let days = (today - set.reviewed_on).get_days();
+        let late = if set.review_due < today { ", PAST ITS REVIEW" } else { "" };
+        format!(", {days} days old{late}")
+    });
+    line(format!("  reviewed  {}, due again {}{age}{known}", set.reviewed_on, set.review_due));
     for source in &set.sources {
         line(format!("  source    {} ({})", source.url, source.seen));
     }
 }
 
 fn is_plain(member: &Member) -> bool {
-    member.period == Period::default() && member.condition.is_none()
+    member.period == Period::default() && member.condition.is_none() && !member.general_knowledge
 }
 
 fn codes(set: CountrySet) -> Vec<String> {

@@ -31,6 +31,11 @@ impl Sink {
         self.push(Diagnostic::error(code, message).at(span, label));
     }
 
+    /// The codes of the errors.
+    pub(super) fn codes(&self) -> impl Iterator<Item = Code> + '_ {
+        self.found.iter().filter(|one| one.is_error()).map(|one| one.code)
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.found.iter().any(Diagnostic::is_error)
     }

@@ -2,7 +2,8 @@
 //!
 //! The flow is judged as an audit judges it: the zone and the party from addresses, number and name, both directions, the
 //! worse decision. `sent` and `received` are octets of payload; a direction without is contact. `rule` must be among what
-//! decided, `rules` must be all of it; `default` stands for the policy's default.
+//! decided, `rules` must be all of it; `default` stands for the policy's default. `waived` asks whether waivers cover all
+//! that is not permitted.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,15 +11,17 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::document::{Expected, FlowText, TestText};
+use super::document::{FlowText, TestText};
 use super::lower::{Uses, unknown};
 use super::networks::{is_private, parse_network};
+use super::party::region_pattern;
 use super::places::countries;
 use super::syntax::Sink;
-use super::{Judgement, Policy, Selector, service};
+use super::terms::Expected;
+use super::{Judgement, Policy, Selector, Waivable, service};
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{
-    Addr, Asn, Axis, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, Timestamp, ZoneId,
+    Addr, Asn, Axis, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, Timestamp, Waived, ZoneId,
 };
 
 /// A test of a policy, resolved.
@@ -33,12 +36,22 @@ pub(super) struct Test {
     among: Vec<(Reason, Range<usize>)>,
     /// What must be all that decided.
     exactly: Option<(BTreeSet<Reason>, Range<usize>)>,
+    /// Whether a waiver must cover all that is not permitted.
+    waived: Option<(Waiving, Range<usize>)>,
+}
+
+/// Whether waivers cover what is not permitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiving {
+    All,
+    NotAll,
 }
 
 #[derive(Clone, Debug)]
 struct Flow {
     at: Timestamp,
     zone: ZoneId,
+    far: Addr,
     to_zone: Option<ZoneId>,
     location: Location,
     party: Option<PartyId>,
@@ -63,6 +76,7 @@ struct Outcome {
     deciding: BTreeSet<Reason>,
     /// A sentence on each direction.
     directions: Vec<String>,
+    waived: Waiving,
 }
 
 pub(super) fn lower(
@@ -114,6 +128,9 @@ pub(super) fn lower(
         span: expected.span(),
         among,
         exactly,
+        waived: expect
+            .and_then(|expect| expect.waived.as_ref())
+            .map(|waived| (if *waived.get_ref() { Waiving::All } else { Waiving::NotAll }, waived.span())),
     })
 }
 
@@ -167,6 +184,14 @@ fn lower_flow(written: &FlowText, policy: &Policy, sink: &mut Sink) -> Option<Fl
         }
         parsed.map(Asn)
     });
+    let regions: Vec<String> =
+        written.region.iter().flat_map(Spanned::get_ref).map(|one| one.get_ref().clone()).collect();
+    for region in written.region.iter().flat_map(Spanned::get_ref) {
+        if region_pattern(region, sink).is_some() && region.get_ref().ends_with('*') {
+            let message = format!("{} is more than one region", quoted(region.get_ref()));
+            sink.error(Code::BadRegion, message, region.span(), "an address is in one region");
+        }
+    }
     let (to, to_span) = to?;
     let to_zone = policy.zone_of(to);
     if to_zone.is_none() && parse_network(&to.to_string()).is_ok_and(|network| is_private(&network)) {
@@ -184,9 +209,10 @@ fn lower_flow(written: &FlowText, policy: &Policy, sink: &mut Sink) -> Option<Fl
     Some(Flow {
         at: *written.at.as_ref()?.get_ref(),
         zone: zone?,
+        far: to,
         to_zone,
         location,
-        party: policy.party_of(to, asn, written.name.as_ref().map(|name| name.get_ref().as_str())),
+        party: policy.party_of(to, asn, written.name.as_ref().map(|name| name.get_ref().as_str()), &regions),
         service: service.unwrap_or(0),
         opener: written.initiator.as_ref().map_or(Opener::Unknown, |opener| *opener.get_ref()),
         sent: written.sent,
@@ -209,7 +235,8 @@ impl Policy {
     }
 
     fn outcome(&self, flow: &Flow) -> Outcome {
-        let nothing = |result| Outcome { result, deciding: BTreeSet::new(), directions: Vec::new() };
+        let nothing =
+            |result| Outcome { result, deciding: BTreeSet::new(), directions: Vec::new(), waived: Waiving::NotAll };
         let Some(epoch) = self.epoch(flow.at) else { return nothing(Expected::NotInForce) };
         if flow.to_zone == Some(flow.zone) {
             return nothing(Expected::Internal);
@@ -258,7 +285,25 @@ impl Policy {
             Decision::Indeterminate => Expected::Indeterminate,
             Decision::Forbid => Expected::Forbid,
         };
-        Outcome { result, deciding, directions }
+        let waived =
+            self.waiving(flow, judged.iter().flat_map(|(judgement, _)| &judgement.reasons).map(|(_, why, _)| *why));
+        Outcome { result, deciding, directions, waived }
+    }
+
+    fn waiving(&self, flow: &Flow, reasons: impl Iterator<Item = Reason>) -> Waiving {
+        let covered: Vec<bool> = reasons
+            .map(|reason| {
+                let what = Waivable {
+                    reason,
+                    zone: flow.zone,
+                    places: flow.location.possible(),
+                    party: flow.party,
+                    view: self.waiver_view(flow.far, flow.at),
+                };
+                self.waiver_of(&what).is_some_and(Waived::holds)
+            })
+            .collect();
+        if !covered.is_empty() && covered.iter().all(|one| *one) { Waiving::All } else { Waiving::NotAll }
     }
 
     fn describe(&self, judgement: &Judgement) -> String {
@@ -310,6 +355,15 @@ impl Test {
                 parts.push(format!("{} decided too", list(more)));
             }
             wrong.push((parts.join(", "), span.clone()));
+        }
+        if let Some((waived, span)) = &self.waived
+            && *waived != outcome.waived
+        {
+            let label = match outcome.waived {
+                Waiving::All => "a waiver covers all of it",
+                Waiving::NotAll => "no waiver covers all of it on this day",
+            };
+            wrong.push((label.to_owned(), span.clone()));
         }
         let (first, rest) = wrong.split_first()?;
         let mut failure = Diagnostic::error(Code::TestFailed, format!("the test {} failed", quoted(&self.name)))

@@ -19,13 +19,14 @@ use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use toml::Spanned;
 
-use super::document::{Movement, Texts};
+use super::document::Texts;
 use super::lower::{Names, Uses, lower_from, lower_party_list};
 use super::measure::{octets_of, span_of};
 use super::networks::network;
 use super::places::{Conditional, Places, Sets};
 use super::register::Register;
 use super::syntax::{Fields, Sink, meant_word};
+use super::terms::Movement;
 use super::zone::PartySelection;
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{Addr, CountrySet, PartyId, Severity, Timestamp, ZoneId};
@@ -38,7 +39,7 @@ const MAX_ATTEMPTS: u64 = 100;
 const MAX_TRAILING: u64 = 366;
 
 /// A tripwire as it is written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TripwireText {
     pub(super) id: Option<Spanned<String>>,
     kind: Option<KindText>,
@@ -50,7 +51,7 @@ pub(super) struct TripwireText {
     why: Option<Spanned<String>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum KindText {
     Failover {
         inside: Texts,

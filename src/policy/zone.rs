@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use jiff::civil::Date;
 
-use super::document::{Effect, Initiator, Movement, Period};
 use super::places::{Conditional, Places};
 use super::service::ServiceSet;
+use super::terms::{Effect, Initiator, Movement, Period};
 use super::{Judgement, Policy, Selector};
 use crate::model::{Axis, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, ZoneId};
 
@@ -61,6 +61,12 @@ impl Rule {
         } else {
             Conditional::Include
         }
+    }
+
+    /// Everything of the rule that decides, without what is only shown.
+    pub(super) fn judged(&self) -> impl PartialEq + use<'_> {
+        let what = (self.effect, self.axis, &self.zones, &self.places, &self.parties, self.services);
+        (what, self.movement, self.initiator, self.contact, self.in_force)
     }
 
     fn fits(&self, selector: &Selector, services: ServiceSet, day: Date, opener: Opener) -> bool {
@@ -173,6 +179,18 @@ impl Borders {
             known => vec![world(known)],
         };
         (selector.moved || worlds.iter().any(|world| !world.rules.is_empty())).then_some(Self { worlds })
+    }
+
+    /// The decision alone, without its reasons: what [`Borders::decide`] comes to, in a few masks however many rules there are.
+    pub fn decision(&self, place: &Location, control: Option<CountrySet>) -> Decision {
+        let (place, control) = (place.possible(), control.unwrap_or(CountrySet::ANYWHERE));
+        let of_world = |world: &World| {
+            let by_place = Decision::over(&place, &world.place.forbidden);
+            let by_control = world.control.as_ref().map(|border| Decision::over(&control, &border.forbidden));
+            by_control.map_or(by_place, |by_control| by_place.max(by_control))
+        };
+        let agree = |one: Decision, other: Decision| if one == other { one } else { Decision::Indeterminate };
+        self.worlds.iter().map(of_world).reduce(agree).unwrap_or(Decision::Permit)
     }
 
     /// Decides over every place that the far end can be, and over everyone that its operator can answer to; `None` is that

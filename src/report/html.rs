@@ -14,7 +14,7 @@ use askama::filters::{Escaper, Html};
 
 use summary::{Bar, PlaceBar, Tile, bar_width};
 
-use super::view::{self, Group, Landing, Sums, Weight};
+use super::view::{self, Group, Landing, Section, Sums, Weight};
 use super::visible::visible;
 use super::{horizon, text, words};
 use crate::model::{
@@ -70,6 +70,9 @@ struct Page<'r> {
     undecided: Vec<Card>,
     undecided_more: String,
     tripwires: Vec<Wire<'r>>,
+    waived: Vec<Card>,
+    waived_more: String,
+    waivers: Vec<[String; 5]>,
     rows: Vec<Row>,
     rows_more: String,
     sums: [String; 3],
@@ -137,6 +140,7 @@ struct Card {
     from_policy: Vec<String>,
     human: &'static str,
     would_decide: Option<&'static str>,
+    waiver: Option<String>,
 }
 
 struct Direction {
@@ -215,13 +219,15 @@ impl<'r> Wire<'r> {
 impl<'r> Page<'r> {
     fn of(report: &'r Report) -> Self {
         let landings = view::landings(report);
-        let (findings, findings_more) = cards(report, Decision::Forbid, 'f');
-        let (undecided, undecided_more) = cards(report, Decision::Indeterminate, 'u');
+        let (findings, findings_more) = cards(report, Section::Forbidden, 'f');
+        let (undecided, undecided_more) = cards(report, Section::Undecided, 'u');
+        let (waived, waived_more) = cards(report, Section::Waived, 'w');
         let sums = Sums::of(&landings);
         let (outcome, outcome_word) = match report.outcome {
             Outcome::Forbidden => (Tone::Forbid, "Forbidden"),
             Outcome::Incomplete => (Tone::Doubt, "Incomplete"),
             Outcome::Indeterminate => (Tone::Doubt, "Undecided"),
+            Outcome::Clean if report.findings.iter().any(crate::model::Finding::is_waived) => (Tone::Permit, "Waived"),
             Outcome::Clean if report.policy.is_some() => (Tone::Permit, "No finding"),
             Outcome::Clean => (Tone::Quiet, "Inventory"),
         };
@@ -243,6 +249,9 @@ impl<'r> Page<'r> {
             undecided,
             undecided_more,
             tripwires: view::tripwires(report).map(|result| Wire::of(report, result)).collect(),
+            waived,
+            waived_more,
+            waivers: report.waivers.iter().map(words::waiver_row).collect(),
             rows: rows(&landings),
             rows_more: more(landings.len(), MAX_ROWS, "row", "rows"),
             sums: [words::octets(sums.sent), words::octets(sums.received), words::number(sums.flows)],
@@ -320,8 +329,8 @@ fn meta(report: &Report) -> Vec<(&'static str, String)> {
     meta
 }
 
-fn cards(report: &Report, decision: Decision, letter: char) -> (Vec<Card>, String) {
-    let groups = view::groups(report, decision);
+fn cards(report: &Report, section: Section, letter: char) -> (Vec<Card>, String) {
+    let groups = view::groups(report, section);
     let cards = groups.iter().take(MAX_CARDS).enumerate();
     let shown: usize = groups.iter().take(MAX_CARDS).map(|group| group.findings.len()).sum();
     let all = groups.iter().map(|group| group.findings.len()).sum();
@@ -369,7 +378,7 @@ fn card(report: &Report, group: &Group<'_>, letter: char, number: usize) -> Card
     Card {
         anchor: format!("{letter}{number}"),
         number: words::number(number as u64),
-        tone: Some(lead.decision).into(),
+        tone: if lead.is_waived() { Tone::Quiet } else { Some(lead.decision).into() },
         severity: words::severity(group.severity()),
         title: lead.title.clone(),
         clause: quoted(&group.clause(report)),
@@ -383,6 +392,7 @@ fn card(report: &Report, group: &Group<'_>, letter: char, number: usize) -> Card
         human: words::human_must_decide(lead.decision, group.moved()),
         would_decide: (lead.decision == Decision::Indeterminate)
             .then(|| words::would_decide(lead.axis, lead.to.standing)),
+        waiver: group.waiver(),
     }
 }
 
@@ -463,7 +473,7 @@ fn laws(policy: &PolicySummary) -> Vec<[String; 5]> {
                 set.members.to_string().replace(',', " ")
             },
             set.reviewed_on.clone(),
-            set.review_due.clone(),
+            format!("{}{}", set.review_due, words::known_only(set)),
         ]
     };
     policy.sets.iter().map(row).collect()

@@ -26,6 +26,7 @@
 //! cannot be steered by it: control characters, invisible characters and characters that reorder text are shown as
 //! `\u{202e}`, and the page escapes all markup.
 
+mod compare;
 pub mod explain;
 mod gaps;
 mod horizon;
@@ -39,6 +40,7 @@ mod words;
 
 use std::io;
 
+pub use compare::{Change, Comparison, Side, compare, write_comparison};
 pub use json::{ReadError, SCHEMA_JSON, read_json};
 pub use visible::visible;
 pub use words::octets;

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::layout::{Column, Ink, Kind, LINE, Painter};
-use super::view::{self, Group, Landing, Sums, Weight};
+use super::view::{self, Group, Landing, Section, Sums, Weight};
 use super::visible::visible;
 use super::{Style, horizon, words};
 use crate::model::{Contact, Decision, ExampleFlow, InputCoverage, Outcome, Report, Severity, Standing};
@@ -36,13 +36,20 @@ pub(super) fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> i
         let coverage = view::completeness(report);
         painter.paragraph(0, Ink::Faint, &format!("Observed {}; coverage {coverage}.", words::span(first, last)))?;
     }
-    findings(&mut painter, report, Decision::Forbid)?;
-    findings(&mut painter, report, Decision::Indeterminate)?;
+    for section in [Section::Forbidden, Section::Undecided, Section::Waived] {
+        findings(&mut painter, report, section)?;
+    }
     tripwires(&mut painter, report)?;
     inventory(&mut painter, report)?;
     proofs(&mut painter, report)?;
     coverage(&mut painter, report)?;
     grounds(&mut painter, report)?;
+    if !report.warnings.is_empty() {
+        painter.heading("Warnings", "what someone should mend")?;
+        for warning in &report.warnings {
+            painter.item(0, "!", Ink::Doubt, warning)?;
+        }
+    }
     if !report.limits.is_empty() {
         painter.heading("Limits", "what this report cannot show")?;
         for limit in &report.limits {
@@ -56,15 +63,16 @@ pub(super) fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> i
     painter.finish()
 }
 
-fn findings(painter: &mut Painter<'_>, report: &Report, decision: Decision) -> io::Result<()> {
-    let groups = view::groups(report, decision);
+fn findings(painter: &mut Painter<'_>, report: &Report, section: Section) -> io::Result<()> {
+    let groups = view::groups(report, section);
     if groups.is_empty() {
         return Ok(());
     }
     let all: usize = groups.iter().map(|group| group.findings.len()).sum();
-    let (title, about) = match decision {
-        Decision::Indeterminate => ("Could not be decided", "the evidence does not say whether the policy allows it"),
-        Decision::Forbid | Decision::Permit => ("Findings", "what the policy forbids"),
+    let (title, about) = match section {
+        Section::Undecided => ("Could not be decided", "the evidence does not say whether the policy allows it"),
+        Section::Forbidden => ("Findings", "what the policy forbids"),
+        Section::Waived => ("Waived", "findings that someone has accepted for a time; they do not fail the run"),
     };
     painter.heading(title, about)?;
     for (place, group) in groups.iter().take(MAX_GROUPS).enumerate() {
@@ -91,6 +99,7 @@ fn finding(painter: &mut Painter<'_>, report: &Report, group: &Group<'_>, number
     let mark = format!("{number:>2}");
     let indent = 3;
     let ink = match (lead.decision, group.severity()) {
+        _ if lead.is_waived() => Ink::Strong,
         (Decision::Forbid, Severity::High | Severity::Critical) => Ink::Forbidden,
         (Decision::Forbid, _) => Ink::Strong,
         _ => Ink::Doubt,
@@ -129,6 +138,7 @@ fn finding(painter: &mut Painter<'_>, report: &Report, group: &Group<'_>, number
     }
     let (first, last) = group.seen();
     painter.fact(indent, "seen", &words::span(first, last))?;
+    painter.fact(indent, "waived by", &group.waiver().unwrap_or_default())?;
     painter.fact(indent, "basis", &lead.basis.join("; "))?;
     for (place, claim) in group.evidence(report, MAX_SHOWN).iter().enumerate() {
         painter.fact(indent, if place == 0 { "evidence" } else { "" }, claim)?;
@@ -378,16 +388,22 @@ fn grounds(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
             painter.fact(0, "SHA-256", &policy.digest)?;
             for (place, set) in policy.sets.iter().enumerate() {
                 let text = format!(
-                    "@{}: {}, {}; reviewed {}, due again {}",
+                    "@{}: {}, {}; reviewed {}, due again {}{}",
                     set.name,
                     set.title,
                     words::several(set.members.len() as u64, "country", "countries"),
                     set.reviewed_on,
-                    set.review_due
+                    set.review_due,
+                    words::known_only(set),
                 );
                 painter.fact(0, if place == 0 { "law" } else { "" }, &text)?;
             }
         }
+    }
+    for (place, waiver) in report.waivers.iter().enumerate() {
+        let [what, owner, expires, reason, covered] = words::waiver_row(waiver);
+        let text = format!("{what}; {owner}, until before {expires}: {reason}; covered {covered}");
+        painter.fact(0, if place == 0 { "waivers" } else { "" }, &text)?;
     }
     painter.fact(0, "ours", &view::taken_as_ours(report))?;
     for zone in report.policy.iter().flat_map(|policy| &policy.zones) {

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{gaps, horizon, words};
 use crate::model::{
-    Addr, Asn, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, InputCoverage,
-    InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Sampling, Severity, Skip, Standing,
-    Timestamp, TripwireResult, ZoneSummary,
+    Addr, Asn, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver,
+    InputCoverage, InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Sampling, Severity, Skip,
+    Standing, Timestamp, TripwireResult, ZoneSummary,
 };
 
 /// Findings under one rule, from one zone to one kind of far end: both directions, whoever opened the conversation.
@@ -22,12 +22,34 @@ pub(super) struct Group<'r> {
 type GroupKey<'r> =
     (&'r Option<String>, Axis, &'r str, CountrySet, Standing, Option<Asn>, &'r Option<String>, &'r Option<String>);
 
-/// The groups of one decision, gravest first, then by octets.
-pub(super) fn groups(report: &Report, decision: Decision) -> Vec<Group<'_>> {
-    let mut groups: BTreeMap<GroupKey<'_>, Group<'_>> = BTreeMap::new();
-    for finding in report.findings.iter().filter(|finding| finding.decision == decision) {
+/// The parts of a report that hold findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    /// What the policy forbids and nobody has accepted.
+    Forbidden,
+    /// What could not be decided and nobody has accepted.
+    Undecided,
+    /// What a waiver covers, whichever of the two it is.
+    Waived,
+}
+
+impl Section {
+    fn of(finding: &Finding) -> Self {
+        match finding.decision {
+            _ if finding.is_waived() => Self::Waived,
+            Decision::Forbid => Self::Forbidden,
+            Decision::Indeterminate | Decision::Permit => Self::Undecided,
+        }
+    }
+}
+
+/// The groups of one section, gravest first, then by octets.
+pub(super) fn groups(report: &Report, section: Section) -> Vec<Group<'_>> {
+    let mut groups: BTreeMap<(Decision, &Option<FindingWaiver>, GroupKey<'_>), Group<'_>> = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| Section::of(finding) == section) {
         let Endpoint { places, standing, asn, party, zone, .. } = &finding.to;
         let key = (&finding.rule, finding.axis, finding.zone.as_str(), *places, *standing, *asn, party, zone);
+        let key = (finding.decision, &finding.waiver, key);
         groups.entry(key).or_insert_with(|| Group { findings: Vec::new(), lead: finding }).findings.push(finding);
     }
     let mut groups: Vec<Group<'_>> = groups.into_values().collect();
@@ -143,6 +165,11 @@ impl<'r> Group<'r> {
         self.findings.iter().map(|finding| finding.contact).find(|contact| is(*contact))
     }
 
+    /// The waiver that covers all of the group, or did until it expired, in words.
+    pub(super) fn waiver(&self) -> Option<String> {
+        self.lead.waiver.as_ref().map(words::waiver)
+    }
+
     /// What was seen and what the policy says of it, as a clause.
     pub(super) fn clause(&self, report: &Report) -> String {
         clause(report, self.lead, &self.findings)
@@ -235,8 +262,9 @@ pub(super) fn tripwires(report: &Report) -> impl Iterator<Item = &TripwireResult
 
 /// What the report came to, in a sentence without a full stop.
 pub(super) fn headline(report: &Report) -> String {
-    let forbidden = groups(report, Decision::Forbid);
-    let undecided = groups(report, Decision::Indeterminate);
+    let forbidden = groups(report, Section::Forbidden);
+    let undecided = groups(report, Section::Undecided);
+    let accepted = words::waived(report.findings.iter().filter(|finding| finding.is_waived()).count() as u64);
     let judged: u64 = report.totals.each().iter().fold(0, |sum, (_, count)| sum.saturating_add(count.count));
     let unseen = report.inputs.iter().filter(|input| !input.is_complete()).count() as u64;
     let is_sampled = |input: &&InputCoverage| input.sampling.is_some_and(|sampling| sampling.left_out());
@@ -250,7 +278,8 @@ pub(super) fn headline(report: &Report) -> String {
     if let Some(top) = forbidden.first() {
         let count: u64 = forbidden.iter().map(|group| group.findings.len() as u64).sum();
         let gravest = if forbidden.len() == 1 { "" } else { ", the gravest" };
-        return format!("{}{gravest}: {}", words::several(count, "finding", "findings"), top.clause(report));
+        let all = words::several(count, "finding", "findings");
+        return format!("{all}{accepted}{gravest}: {}", top.clause(report));
     }
     let tripped: Vec<&TripwireResult> = tripwires(report).filter(|tripwire| !tripwire.tripped.is_empty()).collect();
     if report.outcome == Outcome::Forbidden
@@ -281,14 +310,14 @@ pub(super) fn headline(report: &Report) -> String {
         Outcome::Forbidden => "The policy forbids some of what was observed".to_owned(),
         Outcome::Incomplete => {
             let more = undecided_clause(&undecided).map(|clause| format!(", and {clause}")).unwrap_or_default();
-            format!("Nothing forbidden was found, but {}{more}", incomplete())
+            format!("Nothing forbidden was found{accepted}, but {}{more}", incomplete())
         }
         Outcome::Indeterminate => {
             let clause = undecided_clause(&undecided).unwrap_or_else(|| "not everything could be decided".to_owned());
-            format!("Nothing forbidden was found, but {clause}")
+            format!("Nothing forbidden was found{accepted}, but {clause}")
         }
         Outcome::Clean => format!(
-            "Nothing forbidden was found: {} observed, everything was read and nothing was left undecided",
+            "Nothing forbidden was found{accepted}: {} observed, everything was read and nothing was left undecided",
             words::several(judged, "flow", "flows")
         ),
     }

@@ -1,7 +1,8 @@
 //! The words of a report: the same fact reads the same in every format.
 
 use crate::model::{
-    Authority, Axis, Contact, Country, CountrySet, Decision, NameSource, Opener, Severity, Standing, Timestamp, Volume,
+    Authority, Axis, Contact, Country, CountrySet, Decision, FindingWaiver, NameSource, Opener, Outcome, SetSummary,
+    Severity, Standing, Timestamp, Volume, WaiverSummary,
 };
 
 /// A number of octets for people, in SI units with one decimal: `999 B`, `5.2 kB`, `1.0 MB`.
@@ -172,6 +173,16 @@ pub(super) const fn opener(opener: Opener) -> &'static str {
     }
 }
 
+/// What a report came to, in a word.
+pub(super) const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Clean => "clean",
+        Outcome::Indeterminate => "indeterminate",
+        Outcome::Incomplete => "incomplete",
+        Outcome::Forbidden => "forbidden",
+    }
+}
+
 /// A decision as an adjective.
 pub(super) const fn decision(decision: Option<Decision>) -> &'static str {
     match decision {
@@ -220,6 +231,49 @@ pub(super) const fn weighed(standing: Standing) -> &'static str {
         Standing::Refuted => "Every claim was refuted by the round-trip time: what is in reach is what is left.",
         Standing::Anycast => "The address is announced from many sites: no place follows from it.",
         Standing::Unknown => "No claim says where it is: by the claims it could be anywhere.",
+    }
+}
+
+/// How many findings someone has accepted, as a part of the first sentence.
+pub(super) fn waived(findings: u64) -> String {
+    match findings {
+        0 => String::new(),
+        1 => " beside 1 finding that is waived".to_owned(),
+        n => format!(" beside {} findings that are waived", number(n)),
+    }
+}
+
+/// Who accepted a finding, why and until when.
+pub(super) fn waiver(waiver: &FindingWaiver) -> String {
+    let FindingWaiver { owner, reason, expires, holds } = waiver;
+    let until = if *holds { format!("until before {expires}") } else { format!("EXPIRED on {expires}, fails again") };
+    format!("{owner}, {until}: {reason}")
+}
+
+/// A waiver of the policy, with what it covered.
+pub(super) fn waiver_row(waiver: &WaiverSummary) -> [String; 5] {
+    let WaiverSummary { rule, from, to, party, expires, owner, reason, waived, lapsed } = waiver;
+    let party = party.as_ref().map(|party| format!(", party {party}")).unwrap_or_default();
+    let covered = match (waived, lapsed) {
+        (0, 0) => "nothing".to_owned(),
+        (n, 0) => several(*n, "flow", "flows"),
+        (n, lapsed) => format!("{}; {} after it had expired", several(*n, "flow", "flows"), number(*lapsed)),
+    };
+    [
+        format!("{rule}, from {} to {}{party}", from.join(", "), to.join(", ")),
+        owner.clone(),
+        expires.clone(),
+        reason.clone(),
+        covered,
+    ]
+}
+
+/// What of a set of the library was not checked against a public text.
+pub(super) fn known_only(set: &SetSummary) -> String {
+    match set.general_knowledge.len() {
+        0 => String::new(),
+        n if n == set.members.len() => "; from general knowledge, not checked against a public text".to_owned(),
+        n => format!("; {} of its facts from general knowledge", number(n as u64)),
     }
 }
 

@@ -215,23 +215,40 @@ pub struct Advance {
 /// Audits inputs on `threads` threads. An input that cannot be read, or not to its end, is in the coverage with the reason;
 /// the others go on.
 pub fn audit(inputs: &[Input], grounds: &Grounds, options: &Options, threads: usize, advance: &Arc<Advance>) -> Audit {
+    let mut audits = audits(inputs, &[grounds], options, threads, advance);
+    audits.pop().unwrap_or_else(|| Audit::of_nothing(grounds.basis()))
+}
+
+/// Audits inputs on several grounds at once, each read but once: an audit for each, in their order.
+pub fn audits(
+    inputs: &[Input],
+    grounds: &[&Grounds],
+    options: &Options,
+    threads: usize,
+    advance: &Arc<Advance>,
+) -> Vec<Audit> {
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut auditor = Auditor::new(grounds);
+        let mut auditors: Vec<Auditor<'_>> = grounds.iter().map(|grounds| Auditor::new(grounds)).collect();
         while let Some(input) = inputs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let coverage = drain(input, options, advance, &mut |batch| {
                 for record in &batch.records {
-                    auditor.observe(record, record.name.and_then(|id| batch.name(id)));
+                    let name = record.name.and_then(|id| batch.name(id));
+                    for auditor in &mut auditors {
+                        auditor.observe(record, name);
+                    }
                 }
                 true
             });
-            auditor.cover(input.id, coverage);
+            for auditor in &mut auditors {
+                auditor.cover(input.id, coverage.clone());
+            }
             advance.inputs.fetch_add(1, Ordering::Relaxed);
         }
-        auditor.finish()
+        auditors.into_iter().map(Auditor::finish).collect::<Vec<Audit>>()
     };
     let threads = threads.clamp(1, inputs.len().max(1));
-    let mut whole = Audit::of_nothing(grounds.basis());
+    let mut wholes: Vec<Audit> = grounds.iter().map(|grounds| Audit::of_nothing(grounds.basis())).collect();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mine = work();
@@ -239,13 +256,15 @@ pub fn audit(inputs: &[Input], grounds: &Grounds, options: &Options, threads: us
             Ok(part) => part,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        for part in std::iter::once(mine).chain(theirs) {
-            // Every part was made on these grounds.
-            let merged = whole.merge(part);
-            debug_assert!(merged.is_ok());
+        for parts in std::iter::once(mine).chain(theirs) {
+            for (whole, part) in wholes.iter_mut().zip(parts) {
+                // Every part was made on these grounds.
+                let merged = whole.merge(part);
+                debug_assert!(merged.is_ok());
+            }
         }
     });
-    whole
+    wholes
 }
 
 /// Reads an input to its end and hands out its records. `take` says whether it wants more. Returns what the input held, with

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// A capture in the pcap format, little endian, microseconds, Ethernet, of the frames given.
-fn pcap(frames: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn pcap(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
     for (number, frame) in frames.iter().enumerate() {
         let length = (frame.len() as u32).to_le_bytes();
@@ -19,31 +19,31 @@ fn pcap(frames: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A UDP packet of `payload` octets over Ethernet.
-fn udp(src: [u8; 4], dst: [u8; 4], ports: (u16, u16), payload: usize) -> Vec<u8> {
+pub(crate) fn udp(src: [u8; 4], dst: [u8; 4], ports: (u16, u16), payload: usize) -> Vec<u8> {
     let mut frame = Vec::new();
     let builder = etherparse::PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(src, dst, 64).udp(ports.0, ports.1);
     builder.write(&mut frame, &vec![0x5a; payload]).unwrap();
     frame
 }
 
-const OURS: [u8; 4] = [10, 20, 1, 9];
+pub(crate) const OURS: [u8; 4] = [10, 20, 1, 9];
 /// In Beijing, by the case of 2020 and by the embedded table.
-const BEIJING: [u8; 4] = [52, 81, 151, 250];
+pub(crate) const BEIJING: [u8; 4] = [52, 81, 151, 250];
 /// In the United States by every database.
 const MOUNTAIN_VIEW: [u8; 4] = [8, 8, 8, 8];
 
-struct Desk {
+pub(crate) struct Desk {
     folder: tempfile::TempDir,
 }
 
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
@@ -51,7 +51,7 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    fn put(&self, name: &str, content: &[u8]) -> String {
+    pub(crate) fn put(&self, name: &str, content: &[u8]) -> String {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
@@ -59,14 +59,14 @@ impl Desk {
     }
 
     /// One packet to Beijing and one to Mountain View.
-    fn mixed(&self) -> String {
+    pub(crate) fn mixed(&self) -> String {
         self.put(
             "mixed.pcap",
             &pcap(&[udp(OURS, BEIJING, (50_000, 443), 100), udp(OURS, MOUNTAIN_VIEW, (50_001, 53), 30)]),
         )
     }
 
-    fn run(&self, args: &[&str]) -> Said {
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
         self.run_with_input(args, &[])
     }
 

@@ -307,7 +307,7 @@ fn by_hand(grounds: &Grounds, records: &[Observed]) -> (BTreeMap<&'static str, u
         let anycast = place.location.standing() == Standing::Anycast;
         let location = cut(place.location, if anycast { own } else { least.get(&far).copied() });
         let asked = name.as_ref().filter(|_| source).map(|name| &*name.text);
-        let party = policy.party_of(far, place.operator, asked);
+        let party = policy.party_of(far, place.operator, asked, &[]);
         let Some(epoch) = policy.epoch(record.start) else {
             *totals.entry("not-in-force").or_insert(0) += 1;
             continue;

@@ -71,6 +71,18 @@ from = ["inside"]
 party = ["search"]
 service = ["web"]
 to-control = ["US"]
+
+[[waiver]]
+finding = { rule = "no-china", from = "inside", to = "52.81.0.0/16" }
+owner = "ciso@example.org"
+reason = "until the move"
+expires = 2020-01-10
+
+[[waiver]]
+finding = { rule = "default", from = "*", to = ["DE", "2a05::/16"] }
+owner = "dpo@example.org"
+reason = "a study"
+expires = 2020-06-01
 "#;
 
 fn grounds(policy: Option<&str>, local: Local) -> Grounds {
@@ -87,6 +99,11 @@ fn grounds(policy: Option<&str>, local: Local) -> Grounds {
 }
 
 static JUDGED: LazyLock<Grounds> = LazyLock::new(|| grounds(Some(POLICY), Local::Zones));
+/// The same without its waivers.
+static BARE: LazyLock<Grounds> =
+    LazyLock::new(|| grounds(POLICY.split_once("[[waiver]]").map(|(rules, _)| rules), Local::Zones));
+static BARE_FRANKFURT: LazyLock<Grounds> =
+    LazyLock::new(|| at_frankfurt(POLICY.split_once("[[waiver]]").map(|(rules, _)| rules), Local::Zones));
 static INVENTORY: LazyLock<Grounds> = LazyLock::new(|| grounds(None, Local::private(&[])));
 pub(crate) static FRANKFURT: LazyLock<Grounds> = LazyLock::new(|| at_frankfurt(Some(POLICY), Local::Zones));
 static FRANKFURT_INVENTORY: LazyLock<Grounds> = LazyLock::new(|| at_frankfurt(None, Local::private(&[])));
@@ -258,6 +275,22 @@ proptest! {
         if audit.totals.forbid.count > 0 {
             prop_assert!(audit.findings.keys().any(|key| key.decision == Decision::Forbid));
         }
+        // A waiver changes no decision: without waivers there are the same totals and the same inventory, and the findings
+        // are those with waivers, put together again.
+        let without: &Grounds = if judged { &BARE } else { &BARE_FRANKFURT };
+        let bare = audit_of(without, &records);
+        let bare = bare.settled(without);
+        prop_assert_eq!(audit.totals, bare.totals);
+        prop_assert_eq!(&audit.inventory, &bare.inventory);
+        let mut joined = std::collections::BTreeMap::new();
+        for (key, tally) in audit.findings.clone() {
+            let key = landfall::model::FindingKey { waiver: None, ..key };
+            match joined.entry(key) {
+                std::collections::btree_map::Entry::Vacant(entry) => { entry.insert(tally); }
+                std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().merge(tally),
+            }
+        }
+        prop_assert_eq!(&joined, &bare.findings);
     }
 
     /// More reach settles and never overturns: once decided, a decision stays, unless everything that was claimed is

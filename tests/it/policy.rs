@@ -46,7 +46,7 @@ fn the_starter_is_clean_and_its_tests_pass() {
     assert_eq!(drawn, "");
     let policy = parsed.policy.unwrap();
     let runs = policy.run_tests();
-    assert_eq!(runs.len(), 7);
+    assert_eq!(runs.len(), STARTER.matches("\n[[test]]").count());
     for run in runs {
         let failure = run.failure.as_slice();
         assert!(failure.is_empty(), "{}", render_text("starter.toml", STARTER, failure, Colour::Never));
@@ -104,7 +104,9 @@ fn the_library_is_the_collected_facts() {
     assert_eq!(facts["sets"].as_object().unwrap().len(), SET_NAMES.len());
     for (theirs, ours) in SET_NAMES {
         let (row, set) = (&facts["sets"][theirs], library.get(ours).unwrap());
-        let mut codes: BTreeSet<String> = set.members.iter().map(|member| member.country.to_string()).collect();
+        // The collected facts are the members of the day; earlier and former ones have tests of their own.
+        let today = set.on(set.reviewed_on);
+        let mut codes: BTreeSet<String> = today.iter().map(|country| country.to_string()).collect();
         codes.extend(set.beyond_codes.iter().cloned());
         assert_eq!(codes, texts(&row["codes"]), "{ours}");
         assert_eq!(set.general_knowledge, known_only(row), "{ours}");
@@ -164,6 +166,37 @@ fn memberships_have_dates() {
     }
 }
 
+/// Accessions and withdrawals, a day before and on the day: the treaties of accession, Art. 50 TEU and the Withdrawal
+/// Agreement's Arts 126 and 185.
+#[test]
+fn members_of_the_union_have_their_dates() {
+    let rows = [
+        ("eu.members", "HR", date(2013, 7, 1), true),
+        ("eu.members", "PL", date(2004, 5, 1), true),
+        ("eu.members", "BG", date(2007, 1, 1), true),
+        ("eu.members", "AT", date(1995, 1, 1), true),
+        ("eu.members", "GB", date(1973, 1, 1), true),
+        ("eu.members", "GB", date(2020, 2, 1), false),
+        ("eea", "GB", date(2021, 1, 1), false),
+        ("eea", "NO", date(1994, 1, 1), true),
+        ("eea", "LI", date(1995, 5, 1), true),
+        ("eea", "HR", date(2014, 4, 12), true),
+        ("eu.gdpr-area", "GB", date(2021, 1, 1), false),
+        ("eu.gdpr-area", "YT", date(2014, 1, 1), true),
+        ("eu.gdpr-area", "BL", date(2012, 1, 1), false),
+        ("us-ofac.comprehensive", "SY", date(2025, 7, 1), false),
+    ];
+    for (set, code, day, from_then_on) in rows {
+        let members = |day| Library::embedded().get(set).unwrap().on(day).contains(code.parse().unwrap());
+        assert_eq!(members(day), from_then_on, "{set} {code} on {day}");
+        assert_eq!(members(day.yesterday().unwrap()), !from_then_on, "{set} {code} before {day}");
+    }
+    // How many members the Union had: six, nine, ten, twelve, fifteen, 25, 27, 28, 27.
+    let union = Library::embedded().get("eu.members").unwrap();
+    let years = [1958, 1973, 1981, 1986, 1995, 2005, 2008, 2014, 2021];
+    assert_eq!(years.map(|year| union.on(date(year, 12, 31)).len()), [6, 9, 10, 12, 15, 25, 27, 28, 27]);
+}
+
 #[test]
 fn the_most_specific_network_is_the_zone_and_the_most_specific_match_the_party() {
     let policy = parse(
@@ -183,7 +216,9 @@ fn the_most_specific_network_is_the_zone_and_the_most_specific_match_the_party()
     let lab = policy.zone_of(addr("10.1.0.1")).unwrap();
     assert_eq!(policy.zone_country(lab), Some(set("DE,FR")));
     let party = |far, asn: u32, name: Option<&str>| {
-        policy.party_of(addr(far), (asn > 0).then_some(Asn(asn)), name).map(|party| policy.party_name(party).to_owned())
+        policy
+            .party_of(addr(far), (asn > 0).then_some(Asn(asn)), name, &[])
+            .map(|party| policy.party_name(party).to_owned())
     };
     assert_eq!(party("192.0.2.1", 64501, None).as_deref(), Some("cloud"));
     assert_eq!(party("192.0.2.1", 64502, None), None);
@@ -196,7 +231,7 @@ fn the_most_specific_network_is_the_zone_and_the_most_specific_match_the_party()
     assert_eq!(party("198.51.100.7", 0, None).as_deref(), Some("cloud"), "inside a table all must fit");
     assert_eq!(party("192.0.2.1", 64500, Some("a.strict.example")).as_deref(), Some("strict"));
     assert_eq!(party("192.0.2.1", 0, Some("a.strict.example")), None);
-    let cloud = policy.party_of(addr("192.0.2.1"), Some(Asn(64500)), None).unwrap();
+    let cloud = policy.party_of(addr("192.0.2.1"), Some(Asn(64500)), None, &[]).unwrap();
     assert_eq!(policy.controlled_from(cloud), Some(set("US")));
 }
 
@@ -426,7 +461,7 @@ mod command {
         assert_eq!(value["files"][0]["diagnostics"][0]["code"], "unknown-country");
         assert_eq!(value["files"][0]["diagnostics"][0]["span"]["line"], 10);
         let (status, text) = run(&["test", &starter]);
-        assert!(status == 0 && text.ends_with("7 passed, 0 failed\n"), "{text}");
+        assert!(status == 0 && text.ends_with("19 passed, 0 failed\n"), "{text}");
         let (status, text) = run(&["test", &failing]);
         assert!(status == 1 && text.contains("expected forbid, came permit"), "{text}");
         assert_eq!(run(&["test", &failing, &bad]).0, 2);

@@ -56,6 +56,8 @@ struct RefRule {
 #[derive(Clone, Debug)]
 struct RefPolicy {
     forbids: bool,
+    /// The date whose law holds; `None` for that of each flow.
+    law: Option<Date>,
     rules: Vec<RefRule>,
 }
 
@@ -136,8 +138,14 @@ impl RefPolicy {
         }
     }
 
+    /// The flow on the day whose law holds.
+    fn on_the_day(&self, flow: &RefFlow) -> RefFlow {
+        RefFlow { day: self.law.unwrap_or(flow.day), ..flow.clone() }
+    }
+
     /// Every reason, by the rule's name or `default`, where it is known who opened the conversation.
     fn reasons(&self, flow: &RefFlow) -> Vec<(Axis, String, Decision)> {
+        let flow = &self.on_the_day(flow);
         let control = flow.control.unwrap_or(CountrySet::ANYWHERE);
         let mut reasons = Vec::new();
         for (axis, possible) in [(Axis::Place, flow.place), (Axis::Control, control)] {
@@ -183,6 +191,7 @@ impl RefPolicy {
 
     /// `None` where nothing moved and no rule judges contact.
     fn decide(&self, flow: &RefFlow) -> Option<Decision> {
+        let flow = &self.on_the_day(flow);
         let openers = match flow.opener {
             Opener::Unknown => vec![Opener::Local, Opener::Remote],
             known => vec![known],
@@ -204,8 +213,9 @@ impl RefPolicy {
 
     fn text(&self, backwards: bool) -> String {
         let default = if self.forbids { "forbid" } else { "permit" };
+        let law = self.law.map(|day| format!("law = {day}\n")).unwrap_or_default();
         let mut parts = vec![
-            format!("[policy]\nid = \"p\"\ndefault = \"{default}\"\n"),
+            format!("[policy]\nid = \"p\"\ndefault = \"{default}\"\n{law}"),
             "[zone.a]\nnetworks = [\"10.1.0.0/16\"]\n".to_owned(),
             "[zone.b]\nnetworks = [\"10.2.0.0/16\"]\n".to_owned(),
             "[party.x]\nmatch = [{ asn = [1] }]\n".to_owned(),
@@ -273,7 +283,7 @@ fn selector(policy: &Policy, flow: &RefFlow) -> Selector {
         outward: flow.outward,
         moved: flow.moved,
         opened_by: flow.opener,
-        party: policy.party_of(addr("198.51.100.1"), Some(Asn(number)), None),
+        party: policy.party_of(addr("198.51.100.1"), Some(Asn(number)), None, &[]),
         service: policy.service_class(flow.protocol, &flow.ports),
     }
 }
@@ -310,7 +320,9 @@ fn rule() -> impl Strategy<Value = RefRule> {
 }
 
 fn policy() -> impl Strategy<Value = RefPolicy> {
-    (any::<bool>(), proptest::collection::vec(rule(), 0..6)).prop_map(|(forbids, rules)| RefPolicy { forbids, rules })
+    let law = proptest::option::weighted(0.3, proptest::sample::select(DAYS.to_vec()));
+    let parts = (any::<bool>(), law, proptest::collection::vec(rule(), 0..6));
+    parts.prop_map(|(forbids, law, rules)| RefPolicy { forbids, law, rules })
 }
 
 fn flow() -> impl Strategy<Value = RefFlow> {
@@ -356,6 +368,9 @@ proptest! {
             // Nothing but a permit has a reason, and every reason is no better than the decision says.
             prop_assert_eq!(judgement.reasons.is_empty(), judgement.decision == Decision::Permit);
             prop_assert!(judgement.reasons.is_sorted());
+            // The decision alone, by masks, is the decision with its reasons.
+            let borders = compiled.borders(&selector(&compiled, &flow)).unwrap();
+            prop_assert_eq!(borders.decision(&Location::stated(flow.place), flow.control), judgement.decision);
             let worst = judgement.reasons.iter().map(|(.., decision)| *decision).max();
             prop_assert_eq!(worst.unwrap_or(Decision::Permit), judgement.decision);
             if flow.opener != Opener::Unknown {
@@ -373,10 +388,11 @@ proptest! {
                 let rule = &policy.rules[index];
                 prop_assert!(!rule.permit && rule.control == (*axis == Axis::Control));
             }
+            let day = policy.on_the_day(&flow).day;
             for rule in &judgement.permitted_by {
                 let index: usize = compiled.rule(*rule).id[1..].parse().unwrap();
                 let rule = &policy.rules[index];
-                prop_assert!(rule.permit && flow.place.iter().any(|country| rule.names(country.code(), flow.day)));
+                prop_assert!(rule.permit && flow.place.iter().any(|country| rule.names(country.code(), day)));
             }
         }
     }

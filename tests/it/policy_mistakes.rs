@@ -12,6 +12,13 @@ use crate::policy::{with, with_rule};
 /// What is wrong, the text, and the code, line and column, and a word of the help that are expected.
 type Mistake = (&'static str, String, Code, (usize, usize), &'static str);
 
+/// A rule and a waiver of it, with some of the texts changed. The waiver begins in line 11.
+fn waiver(changes: &[(&str, &str)]) -> String {
+    let text = "[[waiver]]\nfinding = { rule = \"r\", from = \"z\", to = \"192.0.2.0/24\" }\nowner = \"o\"\nreason = \"why\"\nexpires = 2026-06-01";
+    let text = changes.iter().fold(text.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+    with_rule(&format!("to = [\"US\"]\n{text}"))
+}
+
 /// Every mistake has its code, its place and the right word. Places are counted by hand: `with` has five lines, the rule of
 /// `with_rule` four more, so that its own lines begin at 10.
 fn mistakes() -> Vec<Mistake> {
@@ -139,11 +146,26 @@ fn mistakes() -> Vec<Mistake> {
         ),
         ("match of nothing", with("[party.x]\nmatch = [{ }]"), Code::MissingKey, (7, 10), "any will do"),
         (
-            "region",
-            with("[party.x]\nmatch = [{ asn = [1], region = [\"oci:us-*\"] }]"),
-            Code::NotJudgedYet,
-            (7, 23),
-            "take it out",
+            "region alone",
+            with("[party.x]\nmatch = [{ region = [\"us-*\"] }]"),
+            Code::BadRegion,
+            (7, 22),
+            "`oci:us-ashburn-1`",
+        ),
+        ("provider alone", with("[party.x]\nmatch = [{ region = \"OCI\" }]"), Code::BadRegion, (7, 21), "`oci:*`"),
+        (
+            "provider misspelt",
+            with("[party.x]\nmatch = [{ region = [\"asw:us-*\"] }]"),
+            Code::BadRegion,
+            (7, 22),
+            "`aws:`",
+        ),
+        (
+            "star in a region",
+            with("[party.x]\nmatch = [{ region = [\"oci:*-1\"] }]"),
+            Code::BadRegion,
+            (7, 22),
+            "at the end",
         ),
         (
             "limit",
@@ -152,13 +174,64 @@ fn mistakes() -> Vec<Mistake> {
             (11, 1),
             "take it out",
         ),
-        ("waiver", with("[[waiver]]\nowner = \"x\""), Code::NotJudgedYet, (6, 3), "take it out"),
         (
             "tripwire",
             with("[[tripwire]]\nid = \"x\"\nfrom = [\"z\"]"),
             Code::MissingKey,
             (6, 1),
             "say what it watches for",
+        ),
+        (
+            "waiver of nothing",
+            waiver(&[("finding = { rule = \"r\", from = \"z\", to = \"192.0.2.0/24\" }\n", "")]),
+            Code::MissingKey,
+            (11, 1),
+            "what is waived",
+        ),
+        ("waiver for ever", waiver(&[("expires = 2026-06-01", "")]), Code::MissingKey, (11, 1), "at most a year"),
+        ("waiver without owner", waiver(&[("owner = \"o\"", "")]), Code::MissingKey, (11, 1), "who answers"),
+        ("waiver without reason", waiver(&[("reason = \"why\"", "reason = \" \"")]), Code::BadValue, (14, 10), ""),
+        ("waiver of all", waiver(&[("from = \"z\", ", "")]), Code::MissingKey, (12, 11), "zones"),
+        ("waiver of an unknown rule", waiver(&[("rule = \"r\"", "rule = \"rr\"")]), Code::UnknownRule, (12, 20), "`r`"),
+        ("waiver of an unknown zone", waiver(&[("from = \"z\"", "from = \"zz\"")]), Code::UnknownZone, (12, 32), "`z`"),
+        (
+            "waiver of an unknown party",
+            waiver(&[("to = ", "party = \"p\", to = ")]),
+            Code::UnknownParty,
+            (12, 45),
+            "`unlisted`",
+        ),
+        (
+            "waiver of host bits",
+            waiver(&[("192.0.2.0/24", "192.0.2.1/24")]),
+            Code::BadNetwork,
+            (12, 42),
+            "`192.0.2.0/24`",
+        ),
+        ("waiver of a set", waiver(&[("192.0.2.0/24", "@eea")]), Code::BadValue, (12, 42), "one by one"),
+        ("waiver of UK", waiver(&[("192.0.2.0/24", "UK")]), Code::UnknownCountry, (12, 42), "`GB`"),
+        (
+            "waiver in quotes",
+            waiver(&[("2026-06-01", "\"2026-06-01\"")]),
+            Code::WrongType,
+            (15, 11),
+            "without quotation",
+        ),
+        (
+            "waiver with another key",
+            waiver(&[("owner", "until = 2026-06-01\nowner")]),
+            Code::UnknownKey,
+            (13, 1),
+            "keys",
+        ),
+        (
+            "region of a test",
+            with(
+                "[[test]]\nname = \"t\"\nflow = { at = 2020-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"192.0.2.1\", region = \"oci:us-*\" }\nexpect = { decision = \"forbid\" }",
+            ),
+            Code::BadRegion,
+            (8, 83),
+            "",
         ),
         ("reserved name", with("[party.unlisted]\nmatch = [{ asn = [1] }]"), Code::BadName, (6, 8), "another name"),
         (
@@ -319,6 +392,21 @@ fn lints() -> Vec<(Code, String, (usize, usize))> {
             )),
             (15, 8),
         ),
+        (Code::NeverMatches, waiver(&[]), (11, 1)),
+        (
+            Code::NoEnd,
+            with_rule(&format!(
+                "{GOOD}party = [\"x\"]\ndocument = {{ ref = \"SCC-1\" }}\n[party.x]\nmatch = [{{ asn = [7] }}]"
+            )),
+            (7, 6),
+        ),
+        (
+            Code::AmbiguousParties,
+            with_rule(&format!(
+                "{good}party = [\"x\", \"y\"]\n[party.x]\nmatch = [{{ region = \"oci:us-*\" }}]\n[party.y]\nmatch = [{{ region = \"oci:us-*\" }}]"
+            )),
+            (15, 8),
+        ),
         (Code::ConditionalMembers, with_rule("to = [\"@eu.adequate\"]\nbasis = [\"GDPR Art. 45\"]"), (7, 6)),
         (
             Code::BeyondCodes,
@@ -398,6 +486,7 @@ fn every_code_is_said_in_a_test() {
     said.extend(Diagnostic::in_order(many.collect()).iter().map(|one| one.code));
     // These need a run, a day or a map, and have tests of their own.
     said.extend([Code::TestFailed, Code::LibraryStale, Code::VantageAbroad]);
+    said.extend([Code::WaiverExpired, Code::WaiverTooLong, Code::TestSurvivor]);
     let unsaid: Vec<&Code> = Code::ALL.iter().filter(|code| !said.contains(code)).collect();
     assert!(unsaid.is_empty(), "{unsaid:?}");
 }

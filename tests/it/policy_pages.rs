@@ -13,12 +13,13 @@ use landfall::diag::{Colour, render_text};
 use landfall::policy::{Library, Policy};
 
 /// The columns of a table of flows: what stands above them, and the key of a test's flow.
-const COLUMNS: [(&str, &str); 10] = [
+const COLUMNS: [(&str, &str); 11] = [
     ("at", "at"),
     ("from", "from"),
     ("to", "to"),
     ("in", "in"),
     ("who", "asn"),
+    ("region", "region"),
     ("name", "name"),
     ("service", "service"),
     ("opened by", "initiator"),
@@ -88,10 +89,16 @@ fn cases(page: &str) -> Vec<Case> {
 /// A row of a table as a test of a policy.
 fn test(line: usize, header: &[String], cells: &[String]) -> String {
     assert_eq!(header.len(), cells.len(), "line {line}: as many cells as the table has columns");
-    let (mut flow, mut decision, mut by) = (Vec::new(), String::new(), Vec::new());
+    let (mut flow, mut decision, mut by, mut waived) = (Vec::new(), String::new(), Vec::new(), "");
     for (column, cell) in header.iter().zip(cells) {
         if column == "comes to" {
             decision = cell.replace(' ', "-");
+        } else if column == "waived" {
+            waived = match cell.as_str() {
+                "yes" => ", waived = true",
+                "no" => ", waived = false",
+                other => panic!("line {line}: waived is yes or no, not `{other}`"),
+            };
         } else if column == "by" {
             by = cell.split(", ").filter(|rule| !rule.is_empty()).map(|rule| format!("\"{rule}\"")).collect();
         } else {
@@ -116,7 +123,7 @@ fn test(line: usize, header: &[String], cells: &[String]) -> String {
     }
     let rules = if by.is_empty() { String::new() } else { format!(", rules = [{}]", by.join(", ")) };
     format!(
-        "[[test]]\nname = \"line {line}\"\nflow = {{ {} }}\nexpect = {{ decision = \"{decision}\"{rules} }}\n",
+        "[[test]]\nname = \"line {line}\"\nflow = {{ {} }}\nexpect = {{ decision = \"{decision}\"{rules}{waived} }}\n",
         flow.join(", ")
     )
 }

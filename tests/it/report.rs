@@ -54,7 +54,7 @@ fn seen(page: &str) -> String {
     joined(&text)
 }
 
-fn all() -> [(&'static str, Report); 8] {
+fn all() -> [(&'static str, Report); 9] {
     [
         ("zoom", fixture::zoom()),
         ("inventory", fixture::inventory_only()),
@@ -67,6 +67,7 @@ fn all() -> [(&'static str, Report); 8] {
             "contradicted",
             fixture::measured(Some(Doubt { kind: DoubtKind::Contradicted, networks: 9, of: 9, least_us: None })),
         ),
+        ("waived", fixture::waived()),
     ]
 }
 

@@ -3,9 +3,10 @@
 
 use landfall::model::{
     Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Doubt,
-    Drops, Endpoint, Evidence, ExampleFlow, Finding, HorizonSummary, InputCoverage, InventoryRow, LocationSource, Lost,
-    NameSource, Opener, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, Sampling, SetSummary,
-    Severity, Skip, Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, ZoneSummary,
+    Drops, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver, HorizonSummary, InputCoverage, InventoryRow,
+    LocationSource, Lost, NameSource, Opener, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary,
+    Sampling, SetSummary, Severity, Skip, Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, WaiverSummary,
+    ZoneSummary,
 };
 
 pub(super) fn set(codes: &str) -> CountrySet {
@@ -129,6 +130,7 @@ fn key_finding(id: &str, contact: Contact, carried: Counters) -> Finding {
         }],
         horizon: Vec::new(),
         examples: vec![key_flow(carried)],
+        waiver: None,
     }
 }
 
@@ -297,6 +299,7 @@ fn policy() -> PolicySummary {
             },
         ],
         sets: vec![SetSummary {
+            general_knowledge: CountrySet::NOWHERE,
             name: "us-doj.china".into(),
             title: "China with Hong Kong and Macao (28 CFR 202.601)".into(),
             members: set("CN,HK,MO"),
@@ -370,6 +373,8 @@ pub(super) fn zoom() -> Report {
             ),
             row(unknown(), Some(Decision::Indeterminate), 1, 100, 100, (1, true)),
         ],
+        waivers: Vec::new(),
+        warnings: Vec::new(),
         location_sources: sources(),
         gazetteer: "d".repeat(64),
         local: Assumption::Zones,
@@ -380,6 +385,36 @@ pub(super) fn zoom() -> Report {
             "Only what passed the observation points is here.".into(),
         ],
     }
+}
+
+/// The first report with one of the findings waived, and the other under a waiver that has expired.
+pub(super) fn waived() -> Report {
+    let mut report = zoom();
+    let waiver = |holds| FindingWaiver {
+        owner: "ciso@acme.example".into(),
+        reason: "accepted until the vendor's fix, CHG-1042".into(),
+        expires: "2020-06-01".into(),
+        holds,
+    };
+    for (finding, holds) in report.findings.iter_mut().zip([true, false]) {
+        finding.waiver = Some(waiver(holds));
+    }
+    report.waivers = vec![WaiverSummary {
+        rule: "no-china".into(),
+        from: vec!["meeting-clients".into()],
+        to: vec!["52.81.0.0/16".into()],
+        party: Some("zoom".into()),
+        expires: "2020-06-01".into(),
+        owner: "ciso@acme.example".into(),
+        reason: "accepted until the vendor's fix, CHG-1042".into(),
+        waived: 1,
+        lapsed: 1,
+    }];
+    for set in report.policy.iter_mut().flat_map(|policy| &mut policy.sets) {
+        set.general_knowledge = set.members;
+    }
+    report.warnings = vec!["The waiver of no-china had expired.".into()];
+    report
 }
 
 /// No policy: where the traffic landed, and nothing else.
@@ -453,6 +488,8 @@ pub(super) fn empty() -> Report {
         location_sources: Vec::new(),
         local: Assumption::Stated(vec!["192.0.2.0/24".into()]),
         inputs: Vec::new(),
+        waivers: Vec::new(),
+        warnings: Vec::new(),
         limits: Vec::new(),
         ..zoom()
     }
@@ -483,7 +520,7 @@ pub(super) const ATTACK: &str = "<script>alert(1)</script>\u{1b}[2J\u{9b}31m\u{2
 
 /// The first report with [`ATTACK`] wherever a name can stand.
 pub(super) fn hostile() -> Report {
-    let mut report = zoom();
+    let mut report = waived();
     let attack = || ATTACK.to_owned();
     for finding in &mut report.findings {
         finding.title = attack();
@@ -494,6 +531,9 @@ pub(super) fn hostile() -> Report {
         finding.to.party = Some(attack());
         finding.to.zone = Some(attack());
         finding.rule = Some(attack());
+        if let Some(waiver) = &mut finding.waiver {
+            (waiver.owner, waiver.reason, waiver.expires) = (attack(), attack(), attack());
+        }
         for evidence in &mut finding.evidence {
             evidence.source = attack();
             evidence.network = attack();
@@ -504,6 +544,11 @@ pub(super) fn hostile() -> Report {
             flow.protocol = attack();
         }
     }
+    for waiver in &mut report.waivers {
+        (waiver.owner, waiver.reason, waiver.rule) = (attack(), attack(), attack());
+        (waiver.from, waiver.to, waiver.party) = (vec![attack()], vec![attack()], Some(attack()));
+    }
+    report.warnings = vec![attack()];
     for row in &mut report.inventory {
         row.zone = attack();
         row.to.organisation = Some(attack());
