@@ -94,6 +94,43 @@ fn the_tests_of_a_policy_notice_the_removal_of_any_rule() {
     }
 }
 
+/// What no test of a shipped policy notices is told in its head, and is no more than this: facts that reports show and no
+/// rule judges, and two things that a test cannot tell apart.
+#[test]
+fn mutations_of_shipped_policies_survive_only_where_their_heads_say_so() {
+    const EXPLAINED: [(&str, &str); 3] = [
+        ("us-doj-dsp", "the rule `no-country-of-concern` has the movement `out`"),
+        ("us-doj-dsp", "the rule `no-country-of-concern` has the movement `in`"),
+        ("spotify-intrusion-2014", "the rule `administration-from-offices` speaks of every party"),
+    ];
+    for path in
+        fs::read_dir(root().join("rules")).expect("the folder of policies").map(|entry| entry.expect("an entry").path())
+    {
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let output = Command::new(env!("CARGO_BIN_EXE_landfall"))
+            .args(["policy", "test", "--mutate"])
+            .arg(&path)
+            .output()
+            .expect("the program runs");
+        let text = String::from_utf8(output.stdout).expect("text") + &String::from_utf8_lossy(&output.stderr);
+        let survivors: Vec<&str> = text.lines().filter_map(|line| line.split("no test notices that ").nth(1)).collect();
+        let explained = |survivor: &&str| {
+            survivor.ends_with("no longer says where it is")
+                || survivor.ends_with("no longer says whom it answers to")
+                || EXPLAINED.contains(&(name.as_str(), survivor))
+        };
+        let unexplained: Vec<&&str> = survivors.iter().filter(|survivor| !explained(survivor)).collect();
+        assert!(unexplained.is_empty(), "{name}: {unexplained:#?}");
+        assert!(text.contains(" changes, "), "{name}: {text}");
+        let head = fs::read_to_string(&path).expect("a policy");
+        let told = head.contains("`policy test --mutate` finds no test for");
+        assert_eq!(told, !survivors.is_empty(), "{name}: the head says what survives, and only then");
+    }
+}
+
 /// A case: what is audited, by which policy, with which location data.
 struct Case {
     name: &'static str,
