@@ -71,6 +71,13 @@ impl<'a> Auditor<'a> {
         }
     }
 
+    /// The findings that a record alone comes to, and what waits until all was seen. Forgets those of records before.
+    pub(super) fn alone(&mut self, record: &FlowRecord, name: Option<&Name>) -> (Vec<FindingKey>, Cases) {
+        self.findings.clear();
+        self.observe(record, name);
+        (self.findings.keys().copied().collect(), std::mem::take(&mut self.cases))
+    }
+
     /// Takes note of what an input held.
     pub fn cover(&mut self, id: InputId, input: InputCoverage) {
         self.coverage.merge(Coverage::of(id, input));

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 pub use cases::{Cases, MAX_ADDRESSES};
 pub use judge::Auditor;
+pub use settle::Attribution;
 pub use tripwire::MAX_CELLS;
 use tripwire::Wires;
 

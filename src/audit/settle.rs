@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::cases::{Cases, Held};
 use super::ruling::{Case, Rulings, Way, total};
-use super::{Audit, Grounds};
+use super::{Audit, Auditor, Grounds};
 use crate::locate::Horizon;
-use crate::model::{CountrySet, Exchange, FindingKey, Location, RoundTrip, Tally};
+use crate::model::{CountrySet, Exchange, FindingKey, FlowRecord, Location, Name, RoundTrip, Tally};
 
 /// What round-trip times show: nothing without a horizon, and nothing where a proxy answers.
 #[derive(Clone, Copy)]
@@ -77,5 +77,51 @@ impl Audit {
         });
         self.inventory.entry(row).or_insert_with(Exchange::nothing).merge(&held.exchange);
         total(verdict)(&mut self.totals).merge(held.records);
+    }
+}
+
+/// Tells which findings of an audit a record is in, by the same rules and the same round-trip times: for whoever looks for
+/// the packets of a finding.
+pub struct Attribution<'a> {
+    auditor: Auditor<'a>,
+    evidence: &'a Cases,
+    reach: Reach<'a>,
+    rulings: Rulings<'a>,
+}
+
+impl<'a> Attribution<'a> {
+    /// `audit` is what was observed of all records, before it was settled.
+    pub fn new(audit: &'a Audit, grounds: &'a Grounds) -> Self {
+        Self {
+            auditor: Auditor::new(grounds),
+            evidence: &audit.cases,
+            reach: Reach::by(&audit.cases, grounds),
+            rulings: Rulings::new(grounds.policy.as_ref()),
+        }
+    }
+
+    /// The findings that a record is in, sorted, each once.
+    pub fn findings(&mut self, record: &FlowRecord, name: Option<&Name>) -> Vec<FindingKey> {
+        let (mut keys, cases) = self.auditor.alone(record, name);
+        let mut settle = |case: &Case, location: Location, held: &Held| {
+            self.rulings.decide(case, location, |way, key| keys.extend(held.way(way).map(|_| key)));
+        };
+        for (addr, address) in cases.addresses() {
+            let least = self.evidence.address(addr).unwrap_or(address).least;
+            let within = self.reach.of(least);
+            for (case, held) in &address.cases {
+                settle(case, case.location.within_reach(within), held);
+            }
+        }
+        for (step, case, held) in cases.loose() {
+            let within = match (self.reach.horizon, step) {
+                (Some(horizon), Some(step)) => horizon.within_step(step),
+                _ => CountrySet::ANYWHERE,
+            };
+            settle(case, case.location.within_reach(within), held);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 }

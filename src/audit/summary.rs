@@ -82,6 +82,28 @@ impl Audit {
         }
     }
 
+    /// The identifier of each finding, as in [`Finding::id`].
+    pub fn finding_ids(&self, grounds: &Grounds) -> BTreeMap<FindingKey, String> {
+        let id = |(key, tally): (&FindingKey, &Tally)| {
+            let rule = match key.reason {
+                Reason::Rule(id) => grounds.policy.as_ref().map(|policy| policy.rule(id)),
+                Reason::Default => None,
+            };
+            let to = grounds.endpoint(key.places, key.standing, key.operator, key.party, key.to_zone, tally.last);
+            (
+                *key,
+                finding_id(
+                    key,
+                    rule.map(|rule| rule.id.as_str()),
+                    grounds.zone_name(key.zone),
+                    &to,
+                    grounds.waiver(key).as_ref(),
+                ),
+            )
+        };
+        self.findings.iter().map(id).collect()
+    }
+
     /// What the judgement of flows came to, in a word: of the findings, those that no waiver covers; the tripwires come on top.
     pub fn outcome(&self) -> Outcome {
         // Waivers change no decision: totals count decisions, and the outcome is what nobody has accepted.
@@ -113,10 +135,7 @@ impl Audit {
         let to = grounds.endpoint(key.places, key.standing, key.operator, key.party, key.to_zone, tally.last);
         let examples: Vec<ExampleFlow> = tally.exemplars().iter().map(|exemplar| self.example(exemplar)).collect();
         let far: BTreeSet<(Addr, Timestamp)> = examples.iter().map(|example| (example.far, example.start)).collect();
-        let waiver = key.waiver.and_then(|waived| {
-            let WaiverSummary { owner, reason, expires, .. } = grounds.policy.as_ref()?.waiver(waived.id())?.clone();
-            Some(FindingWaiver { owner, reason, expires, holds: waived.holds() })
-        });
+        let waiver = grounds.waiver(key);
         Finding {
             id: finding_id(key, rule.map(|rule| rule.id.as_str()), &zone, &to, waiver.as_ref()),
             decision: key.decision,
@@ -300,6 +319,13 @@ impl Audit {
 }
 
 impl Grounds {
+    /// The waiver that covers a finding, or did until it expired.
+    fn waiver(&self, key: &FindingKey) -> Option<FindingWaiver> {
+        let waived = key.waiver?;
+        let WaiverSummary { owner, reason, expires, .. } = self.policy.as_ref()?.waiver(waived.id())?.clone();
+        Some(FindingWaiver { owner, reason, expires, holds: waived.holds() })
+    }
+
     pub(super) fn endpoint(
         &self,
         places: CountrySet,
@@ -330,6 +356,7 @@ impl Grounds {
             source: gazetteer.source(claim.source).map(|source| source.name.clone()).unwrap_or_default(),
             authority: claim.authority,
             region: claim.region.and_then(|region| gazetteer.region(region)).map(str::to_owned),
+            note: claim.reading.map(|reading| reading.told().to_owned()),
         })
     }
 }

@@ -26,7 +26,8 @@ fn long_version() -> &'static str {
         env!("CARGO_PKG_VERSION"),
         "\nLicence: MIT OR Apache-2.0",
         "\nEmbedded location data: IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0; \
-         AS numbers by ip-location-db from RouteViews, DB-IP and the NRO, CC BY 4.0",
+         AS numbers by ip-location-db from RouteViews, DB-IP and the NRO, CC BY 4.0; \
+         delegations of the registries by the NRO, CC BY 4.0",
     )
 }
 
@@ -167,6 +168,12 @@ pub struct AuditArgs {
     /// What to write.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Write the packets of each finding to a pcapng file in this folder, which must be new or empty: headers only
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub evidence: Option<PathBuf>,
+    /// Write the packets of findings whole, with what they carry
+    #[arg(long, requires = "evidence", help_heading = "Output")]
+    pub evidence_payload: bool,
     /// How many inputs are read at once [default: as many as there are processors]
     #[arg(short = 'j', long, value_name = "N")]
     pub threads: Option<usize>,

@@ -10,14 +10,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::AuditArgs;
 use super::{Exit, Stop, plan, tell};
+use crate::diag::with_causes;
 use crate::run::batch::{self, Advance, Input, Place};
+use crate::run::evidence::{self, Case, Folder, Keep};
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     let stamp = plan::stamp(&args.output)?;
     // Both are tried before either stops the run, so that all mistakes are told at once.
     let grounds = plan::grounds(&args.grounds, Some(&args.vantage), &[]);
     let inputs = plan::inputs(&args.input);
+    let folder =
+        args.evidence.as_deref().map(Folder::claim).transpose().map_err(|error| Stop::Failed(with_causes(&error)));
     let (grounds, (inputs, unreadable)) = (grounds?, inputs?);
+    let folder = folder?;
     let options = plan::options(&args.input);
     let threads = args.threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let advance = Arc::new(Advance::default());
@@ -46,6 +51,14 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
         report.limits.push(format!("An input was not read: {error}."));
     }
     plan::write(&args.output, &report)?;
+    if let Some(folder) = folder {
+        let keep = if args.evidence_payload { Keep::Everything } else { Keep::Headers };
+        let case = Case { inputs: &inputs, grounds: &grounds, options: &options, audit: &audit, report: &report };
+        let notes = evidence::write(&folder, keep, &case).map_err(|error| Stop::Failed(with_causes(&error)))?;
+        for note in notes {
+            tell(&note);
+        }
+    }
     Ok(plan::exit(report.outcome, audit.coverage.is_complete() && unreadable.is_empty(), &args.output.accept))
 }
 

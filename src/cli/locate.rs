@@ -15,8 +15,8 @@ use crate::audit::Grounds;
 use crate::locate::horizon::{LEAST_US, MIN_SAMPLES};
 use crate::locate::{Horizon, rests_on};
 use crate::model::{
-    Addr, Asn, Authority, Claim, CountrySet, Decision, Location, Opener, PartyId, Protocol, Reason, RoundTrip, Scope,
-    Standing, Timestamp, ZoneId,
+    Addr, Asn, Authority, Claim, CountrySet, Decision, Location, Opener, PartyId, Protocol, Reading, Reason, RoundTrip,
+    Scope, Standing, Timestamp, ZoneId,
 };
 use crate::policy::{Policy, Selector};
 use crate::report::visible;
@@ -63,6 +63,8 @@ struct Row<'a> {
     claims: Vec<Claimed<'a>>,
     asn: Option<Asn>,
     org: Option<&'a str>,
+    /// The provider that lists the address among its own.
+    provider: Option<&'a str>,
     /// The sources without which the places that are claimed would be others.
     rests_on: Vec<Rest<'a>>,
     /// What a round-trip time does to the claims.
@@ -80,6 +82,10 @@ struct Claimed<'a> {
     authority: Authority,
     as_of: Option<String>,
     region: Option<&'a str>,
+    publisher: Option<&'a str>,
+    /// How it was read, where that is not as it stands in the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -226,6 +232,8 @@ fn row<'a>(
         authority: claim.authority,
         as_of: claim.as_of.map(|date| date.to_string()),
         region: claim.region.and_then(|region| gazetteer.region(region)),
+        publisher: gazetteer.source(claim.source).and_then(|source| source.publisher.as_deref()),
+        note: claim.reading.map(Reading::told),
     };
     Row {
         addr,
@@ -234,6 +242,7 @@ fn row<'a>(
         claims: claims.iter().map(claimed).collect(),
         asn: place.operator,
         org: place.operator.and_then(|asn| gazetteer.organisation(asn)),
+        provider: claims.iter().find_map(|claim| gazetteer.source(claim.source)?.provider()),
         rests_on: rests_on(&claims).into_iter().map(rest).collect(),
         horizon,
         decision: sender.and_then(|(policy, zone)| {
@@ -310,6 +319,9 @@ fn print(out: &mut impl Write, row: &Row<'_>) -> io::Result<()> {
     if let Some(asn) = row.asn {
         writeln!(out, "  operator: {asn} {}", visible(row.org.unwrap_or_default()))?;
     }
+    if let Some(provider) = row.provider {
+        writeln!(out, "  provider: {}, by its own list", visible(provider))?;
+    }
     for claim in &row.claims {
         let places = if claim.places.is_empty() {
             "no known country".to_owned()
@@ -328,6 +340,9 @@ fn print(out: &mut impl Write, row: &Row<'_>) -> io::Result<()> {
             visible(claim.source),
             claim.network
         )?;
+        if let Some(note) = claim.note {
+            writeln!(out, "    {note}")?;
+        }
     }
     match row.rests_on.as_slice() {
         [] if row.claims.is_empty() => {}

@@ -147,6 +147,9 @@ impl Held {
             licence: self.licence.clone(),
             attribution: self.attribution.clone(),
             networks: copy.networks,
+            // What the file itself tells.
+            publisher: None,
+            subjects: Vec::new(),
         }
     }
 }

@@ -14,6 +14,7 @@ use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
 use super::gazetteer::EMBEDDED;
+use super::gazetteer::MAX_ADDED;
 use super::layer::Database;
 use super::mmdb::hex;
 use super::{Gazetteer, LocateError, MAX_SOURCES, detect, embedded};
@@ -275,10 +276,7 @@ impl Atlas {
 
     /// The least number of sources of countries that speak at any time of a period.
     pub fn least_opinions(&self, period: (Timestamp, Timestamp)) -> usize {
-        let opinions = |epoch| {
-            let sources = self.gazetteer(epoch).sources();
-            sources.iter().filter(|source| source.kind.contains("country")).count()
-        };
+        let opinions = |epoch| LocationSource::publishers_of_places(self.gazetteer(epoch).sources());
         self.during(period).map(opinions).min().unwrap_or_default()
     }
 
@@ -451,8 +449,8 @@ fn make(
     let (mut sources, mut faults) = (Vec::new(), Vec::new());
     for (at, weight) in &epoch.copies {
         let Some(copy) = copies.get(*at) else { continue };
-        if sources.len() >= MAX_SOURCES - 2 {
-            faults.push(Fault::TooMany { path: copy.path.clone(), most: MAX_SOURCES - 2 });
+        if sources.len() >= MAX_SOURCES - MAX_ADDED {
+            faults.push(Fault::TooMany { path: copy.path.clone(), most: MAX_SOURCES - MAX_ADDED });
             continue;
         }
         let before = databases.get_mut(*at).and_then(Option::take);
@@ -464,7 +462,9 @@ fn make(
         match found {
             Ok(Some(mut database)) => {
                 let origin = if copy.stated { copy.source.origin.clone() } else { database.source.origin };
-                database.source = LocationSource { origin, ..copy.source.clone() };
+                // Who made it, and what it speaks of, the file itself tells.
+                let LocationSource { publisher, subjects, .. } = database.source;
+                database.source = LocationSource { origin, publisher, subjects, ..copy.source.clone() };
                 database.as_of = copy.as_of;
                 if let (Weight::Indicative, Some(most)) = (weight, max_age) {
                     database.demote(demotion(copy.as_of, most));

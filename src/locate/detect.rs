@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::layer::Database;
 use super::listing::{Document, network};
-use super::{LocateError, anycast, delegated, feeds, geofeed, mmdb, overrides};
+use super::{LocateError, anycast, delegated, feeds, geofeed, mmdb, overrides, ranges};
 
 /// The largest list that is read, in octets: that of all registries together has about 60 MB.
 const MAX_LIST: usize = 256 << 20;
@@ -26,7 +26,9 @@ pub(super) fn read(path: &Path, today: Option<Date>) -> Result<Database, LocateE
         return feeds::read(document("a provider's feed"));
     }
     let Some(form) = form(text) else {
-        let what = "nor a feed, a geofeed, a list of prefixes, a registry's delegations or overrides".to_owned();
+        let what =
+            "nor a feed, a geofeed, a list of prefixes, a table of ranges, a registry's delegations or overrides"
+                .to_owned();
         return Err(LocateError::NotADatabase { path: path.to_owned(), what });
     };
     if text.len() > MAX_LIST {
@@ -36,6 +38,7 @@ pub(super) fn read(path: &Path, today: Option<Date>) -> Result<Database, LocateE
         Form::Geofeed => geofeed::read(document("a geofeed")),
         Form::Prefixes => anycast::read(document("a list of anycast prefixes")),
         Form::Delegated => delegated::read(document("a registry's delegations")),
+        Form::Ranges => ranges::read(document("a table of ranges")),
         Form::Overrides => overrides::read(document("overrides"), today),
     }
 }
@@ -53,6 +56,7 @@ enum Form {
     Geofeed,
     Prefixes,
     Delegated,
+    Ranges,
     Overrides,
 }
 
@@ -65,6 +69,9 @@ fn form(text: &str) -> Option<Form> {
         }
         if line.split('|').count() >= 6 {
             return Some(Form::Delegated);
+        }
+        if ranges::row(line).is_some() {
+            return Some(Form::Ranges);
         }
         let mut fields = line.split(',').map(|field| field.trim().trim_matches('"'));
         network(fields.next()?)?;
@@ -88,6 +95,8 @@ mod tests {
         assert_eq!(form("192.0.2.0/24\t\n"), Some(Form::Prefixes));
         assert_eq!(form("192.0.2.0/24,192.0.2.1\n"), Some(Form::Prefixes));
         assert_eq!(form("2|arin|20260601|1|19700101|20260531|-0500\n"), Some(Form::Delegated));
+        assert_eq!(form("# a\n15726992,15726999,??\n"), Some(Form::Ranges));
+        assert_eq!(form("1.0.0.0,1.0.0.255,13335,\"A\"\n"), Some(Form::Prefixes));
         assert_eq!(form("[[override]]\n"), Some(Form::Overrides));
         assert_eq!(form("not a database\n"), None);
         assert_eq!(form(""), None);

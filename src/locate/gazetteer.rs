@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use foldhash::fast::FixedState;
@@ -11,15 +11,19 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
-use super::layer::{Database, Extent, Layer, Organisations, Saying};
+use super::layer::{Database, Layer, Organisations, Saying};
 use super::runs::{Key, Runs};
 use super::table::{Slotted, Table};
 use super::transition::{Behind, behind};
-use super::{LocateError, Place, detect, embedded, mmdb};
-use crate::model::{Addr, Asn, Authority, Claim, CountrySet, Location, LocationSource, RegionId, Scope, SourceId};
+use super::{LocateError, Place, detect, embedded, mmdb, own_code};
+use crate::model::{
+    Addr, Asn, Authority, Claim, CountrySet, Location, LocationSource, PublisherId, RegionId, Scope, SourceId, Subject,
+};
 
 /// The most sources that one gazetteer takes.
 pub const MAX_SOURCES: usize = 64;
+/// The most embedded tables that are added to the sources that are named.
+pub(super) const MAX_ADDED: usize = 4;
 /// How many runs on either side of an address are looked at to find the network of a claim.
 const MAX_NEIGHBOURS: usize = 4096;
 /// How the kind of a provider's feed of regions begins.
@@ -50,8 +54,7 @@ struct Weighed {
 /// the order in which sources are named changes nothing but their numbers.
 ///
 /// Each file is a source of its own, although two editions of one publisher, as DB-IP city and country, are the same
-/// evidence twice. That cannot change a location: a set does not grow by what is in it. Whoever counts agreeing sources
-/// must count publishers.
+/// evidence twice: where agreement counts, publishers are counted ([`LocationSource::publisher`]).
 pub struct Gazetteer {
     v4: Table<u32, Entry>,
     v6: Table<u128, Entry>,
@@ -59,23 +62,27 @@ pub struct Gazetteer {
     organisations: Vec<Organisations>,
     sources: Vec<LocationSource>,
     dates: Vec<Option<Date>>,
+    publishers: Vec<PublisherId>,
     regions: Vec<String>,
     notes: Vec<Vec<String>>,
     digest: String,
 }
 
 impl Gazetteer {
-    /// The default that the program carries: countries and AS numbers.
+    /// The default that the program carries: countries, AS numbers, and services that are anycast beyond doubt.
     pub fn embedded() -> Result<Self, LocateError> {
-        Self::build(vec![embedded::countries()?, embedded::systems()?])
+        Self::build(vec![embedded::countries()?, embedded::systems()?, embedded::anycast()?])
     }
 
     /// Several sources at once, as separate claims, each told apart by its content: databases, providers' feeds, geofeeds,
     /// anycast lists, registries' delegations, overrides.
     ///
     /// Only these are used; but where none of them is a database of countries, or none of AS numbers, the embedded table
-    /// of that kind is added, so that a feed, or a database of the one kind alone, is of use. The word `embedded` as a path adds both embedded
-    /// tables (a file of that name is `./embedded`). A file that is named twice, or lies in two places, is taken once.
+    /// of that kind is added, so that a feed, or a database of the one kind alone, is of use. The embedded list of anycast
+    /// services is always added; and where databases of two publishers place addresses, and no source says where networks
+    /// are registered, the embedded delegations ([`Location::weigh`] says what for). The word `embedded` as a path adds the
+    /// embedded countries and AS numbers (a file of that name is `./embedded`). A file that is named twice, or lies in two
+    /// places, is taken once.
     ///
     /// Overrides are taken whether or not they have expired: see [`Gazetteer::open_on`].
     pub fn open(paths: &[PathBuf]) -> Result<Self, LocateError> {
@@ -105,12 +112,19 @@ impl Gazetteer {
 
     /// These sources, and the embedded tables of the kinds that none of them is.
     pub(super) fn of(mut databases: Vec<Database>) -> Result<Self, LocateError> {
-        let is_world = |database: &Database| database.extent == Extent::World;
-        if !databases.iter().any(|database| is_world(database) && database.layer.has_places()) {
+        let speaks = |databases: &[Database], subject| {
+            databases.iter().any(|database| database.is_database() && database.speaks_of(subject))
+        };
+        if !speaks(&databases, Subject::Places) {
             databases.push(embedded::countries()?);
         }
-        if !databases.iter().any(|database| database.layer.has_systems()) {
+        if !speaks(&databases, Subject::Operators) {
             databases.push(embedded::systems()?);
+        }
+        databases.push(embedded::anycast()?);
+        let sources: Vec<LocationSource> = databases.iter().map(|database| database.source.clone()).collect();
+        if LocationSource::publishers_of_places(&sources) > 1 && !speaks(&databases, Subject::Registrations) {
+            databases.push(embedded::registrations()?);
         }
         Self::build(databases)
     }
@@ -120,10 +134,11 @@ impl Gazetteer {
         Self {
             v4: Table::new(Runs::default()),
             v6: Table::new(Runs::default()),
-            places: Places::default().weigh(&[], &[]),
+            places: Places::default().weigh(&[], &[], &[]),
             organisations: Vec::new(),
             sources: Vec::new(),
             dates: Vec::new(),
+            publishers: Vec::new(),
             regions: Vec::new(),
             notes: Vec::new(),
             digest: String::new(),
@@ -140,7 +155,11 @@ impl Gazetteer {
 
         let mut by_age: Vec<usize> = (0..databases.len()).collect();
         by_age.sort_by_key(|at| {
-            databases.get(*at).map(|database| (Reverse(database.as_of), database.source.digest.clone()))
+            // A provider's feed tells who runs its own networks, where no database of AS numbers does.
+            let key = |database: &Database| {
+                (Reverse(database.is_database()), Reverse(database.as_of), database.source.digest.clone())
+            };
+            databases.get(*at).map(key)
         });
         let mut rank = vec![0; databases.len()];
         for (place, at) in by_age.into_iter().enumerate() {
@@ -151,6 +170,7 @@ impl Gazetteer {
         let mut layers = Vec::new();
         let (mut sources, mut dates) = (Vec::<LocationSource>::new(), Vec::new());
         let (mut regions, mut notes) = (Vec::new(), Vec::new());
+        let (mut makers, mut publishers) = (Vec::<String>::new(), Vec::new());
         for (at, Database { mut layer, mut source, as_of, notes: noted, .. }) in databases.into_iter().enumerate() {
             let before = regions.len() as u32;
             for saying in &mut layer.sayings {
@@ -166,6 +186,12 @@ impl Gazetteer {
             while sources.iter().any(|known| known.name == source.name) {
                 count += 1;
                 source.name = format!("{stem}-{count}");
+            }
+            let maker = source.publisher.clone().unwrap_or_else(|| source.name.clone());
+            let known = makers.iter().position(|known| *known == maker);
+            publishers.push(PublisherId(known.unwrap_or(makers.len()) as u16));
+            if known.is_none() {
+                makers.push(maker);
             }
             sources.push(source);
             dates.push(as_of);
@@ -188,8 +214,8 @@ impl Gazetteer {
         let entry = |place, asn| Entry { place, asn };
         let v4 = Table::new(places.runs.0.join(&systems.0, entry));
         let v6 = Table::new(places.runs.1.join(&systems.1, entry));
-        let places = places.weigh(&sources, &regions);
-        Ok(Self { v4, v6, places, organisations, sources, dates, regions, notes, digest })
+        let places = places.weigh(&publishers, &sources, &regions);
+        Ok(Self { v4, v6, places, organisations, sources, dates, publishers, regions, notes, digest })
     }
 
     /// Where an address can be, and who runs it.
@@ -203,6 +229,11 @@ impl Gazetteer {
             Key4Or6::V4(host, _) => self.v4.get(host),
             Key4Or6::V6(number) => self.v6.get(number),
         };
+        self.place(entry)
+    }
+
+    #[inline]
+    fn place(&self, entry: Entry) -> Place {
         Place {
             location: self.places.get(entry.place as usize).map_or(Location::UNKNOWN, |place| place.location),
             operator: (entry.asn != 0).then_some(Asn(entry.asn)),
@@ -255,17 +286,58 @@ impl Gazetteer {
                 self.places.get(entry.place as usize).is_some_and(|place| place.sayings.contains(&(*source, *saying)))
             };
             let Some(network) = network(uniform_prefix(table.runs(), position, key, same)) else { continue };
-            let as_of = self.dates.get(usize::from(source.0)).copied().flatten();
-            let claim =
-                |places, region, authority| Claim { network, places, region, source: *source, authority, as_of };
-            if !saying.places.is_empty() || saying.region.is_some() {
-                claims.push(claim(saying.places, saying.region, saying.authority));
-            }
-            if let Some(registered) = saying.registered {
-                claims.push(claim(CountrySet::of(registered), None, Authority::Registry));
-            }
+            let claim = Claim {
+                network,
+                places: saying.places,
+                region: saying.region,
+                source: *source,
+                publisher: publisher(&self.publishers, *source),
+                authority: saying.authority,
+                as_of: self.dates.get(usize::from(source.0)).copied().flatten(),
+                reading: saying.reading,
+            };
+            let registered = saying.registered.map(|country| Claim {
+                places: CountrySet::of(country),
+                authority: Authority::Registry,
+                region: None,
+                reading: None,
+                ..claim.clone()
+            });
+            claims.extend(Some(claim).filter(|claim| !claim.places.is_empty() || claim.region.is_some()));
+            claims.extend(registered);
         }
         claims
+    }
+
+    /// The parts of a network of which every source says the same throughout, in ascending order: first and last address,
+    /// and what is known of them.
+    ///
+    /// This is the table as it stands: addresses that stand for an IPv4 host are not looked up as that host.
+    pub fn stretches(&self, network: IpNet) -> Vec<(IpAddr, IpAddr, Place)> {
+        match network {
+            IpNet::V4(v4) => self
+                .stretches_in(&self.v4, v4.network().into(), v4.broadcast().into(), |key: u32| IpAddr::V4(key.into())),
+            IpNet::V6(v6) => self
+                .stretches_in(&self.v6, v6.network().into(), v6.broadcast().into(), |key: u128| IpAddr::V6(key.into())),
+        }
+    }
+
+    fn stretches_in<K: Slotted>(
+        &self,
+        table: &Table<K, Entry>,
+        first: K,
+        last: K,
+        address: impl Fn(K) -> IpAddr,
+    ) -> Vec<(IpAddr, IpAddr, Place)> {
+        let position = table.position(first);
+        let starts = table.runs().starts().get(position..).unwrap_or_default();
+        let values = table.runs().values().get(position..).unwrap_or_default();
+        let runs = starts.iter().zip(values).enumerate().take_while(|(_, (start, _))| **start <= last);
+        runs.map(|(at, (start, entry))| {
+            let end = starts.get(at + 1).map_or(last, |next| next.before().min(last));
+            (address((*start).max(first)), address(end), self.place(*entry))
+        })
+        .collect()
     }
 
     /// The holder of an autonomous system, by the newest source that names it.
@@ -410,7 +482,7 @@ impl Places {
         self.runs = (self.runs.0.join(&v4, &mut join), self.runs.1.join(&v6, &mut join));
     }
 
-    fn weigh(self, sources: &[LocationSource], regions: &[String]) -> Vec<Weighed> {
+    fn weigh(self, publishers: &[PublisherId], sources: &[LocationSource], regions: &[String]) -> Vec<Weighed> {
         let is_feed = |source: SourceId| {
             sources.get(usize::from(source.0)).is_some_and(|source| source.kind.starts_with(PROVIDER_FEED))
         };
@@ -419,11 +491,23 @@ impl Places {
             let named: BTreeSet<&String> = named.filter_map(|RegionId(region)| regions.get(region as usize)).collect();
             named.into_iter().cloned().collect()
         };
-        let weigh = |sayings: Vec<(SourceId, Saying)>| Weighed {
-            location: Location::weigh_places(sayings.iter().map(|(_, saying)| (saying.authority, saying.places))),
-            provided: provided(&sayings),
-            sayings,
+        let weigh = |mut sayings: Vec<(SourceId, Saying)>| {
+            own_code::agree(&mut sayings);
+            let mut claims = Vec::new();
+            for (source, saying) in &sayings {
+                let publisher = publisher(publishers, *source);
+                claims.push((saying.authority, saying.places, publisher));
+                claims
+                    .extend(saying.registered.map(|country| (Authority::Registry, CountrySet::of(country), publisher)));
+            }
+            let provided = provided(&sayings);
+            Weighed { location: Location::weigh_places(&claims), provided, sayings }
         };
         self.combinations.into_iter().map(weigh).collect()
     }
+}
+
+/// Who made a source.
+fn publisher(publishers: &[PublisherId], source: SourceId) -> PublisherId {
+    publishers.get(usize::from(source.0)).copied().unwrap_or(PublisherId(u16::MAX))
 }

@@ -6,9 +6,10 @@
 //! because policies name it so.
 
 use super::LocateError;
-use super::layer::Database;
+use super::layer::{Database, Saying};
 use super::listing::{Document, Listing, Refusal, date_in, network, provided};
-use crate::model::{Authority, Country, CountrySet};
+use super::own_code::own_code;
+use crate::model::{Authority, Country, CountrySet, Reading};
 
 /// The longest line that is split into fields, in octets.
 const MAX_LINE: usize = 4096;
@@ -48,48 +49,13 @@ pub(super) fn read(document: Document<'_>) -> Result<Database, LocateError> {
             continue;
         };
         let country = own_code(stated, subdivision, city);
-        if country != stated {
+        let reading = (country != stated).then_some(Reading::OwnCode);
+        if reading.is_some() {
             listing.refuse(Refusal::OwnCode, &told());
         }
         let label = subdivision.to_ascii_uppercase();
         let region = if label.is_empty() { None } else { listing.region(&label) };
-        listing.network(network, provided(CountrySet::of(country), region));
+        listing.network(network, Saying { reading, ..provided(CountrySet::of(country), region) });
     }
     document.database(listing, "geofeed", Authority::Provider, as_of)
-}
-
-/// Subdivisions of China (ISO 3166-2:CN, the letters of today and the numbers of before 2017) and cities, of places that
-/// have codes of their own.
-const OWN: [(&str, [&str; 2], &[&str]); 3] = [
-    ("HK", ["CN-HK", "CN-91"], &["hong kong", "hongkong", "kowloon", "tsuen wan", "sha tin", "tseung kwan o", "香港"]),
-    ("MO", ["CN-MO", "CN-92"], &["macau", "macao", "taipa", "澳門", "澳门"]),
-    (
-        "TW",
-        ["CN-TW", "CN-71"],
-        &[
-            "taipei",
-            "taipei city",
-            "new taipei",
-            "new taipei city",
-            "taiwan",
-            "kaohsiung",
-            "taichung",
-            "hsinchu",
-            "台北",
-        ],
-    ),
-];
-
-/// The code of a place that is stated as China but has its own.
-fn own_code(stated: Country, subdivision: &str, city: &str) -> Country {
-    if stated.code() != "CN" {
-        return stated;
-    }
-    let city = city.to_lowercase();
-    let is_own = |(code, subdivisions, cities): &&(&str, [&str; 2], &[&str])| {
-        let is_named = |name: &str| subdivision.eq_ignore_ascii_case(name);
-        let starts = subdivision.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(&format!("{code}-")));
-        subdivisions.iter().any(|name| is_named(name)) || is_named(code) || starts || cities.contains(&city.as_str())
-    };
-    OWN.iter().find(is_own).and_then(|(code, ..)| Country::from_code(code)).unwrap_or(stated)
 }

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::runs::Runs;
-use crate::model::{Asn, Authority, Country, CountrySet, LocationSource, RegionId};
+use crate::model::{Asn, Authority, Country, CountrySet, LocationSource, Reading, RegionId, Subject};
 
 /// A source, read whole.
 pub(super) struct Database {
     pub(super) layer: Layer,
     pub(super) source: LocationSource,
     pub(super) as_of: Option<Date>,
-    pub(super) extent: Extent,
     /// What tells that two files are one source at two times; `None` where nothing in them does.
     pub(super) series: Option<String>,
     /// What a reader of the source should know: rows that could not be used, regions that are not known.
@@ -28,15 +27,15 @@ impl Database {
         self.source.authority = self.source.authority.min(Authority::Indicative);
         self.notes.push(note);
     }
-}
 
-/// Of how much of the address space a source means to speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// All of it: a database.
-    World,
-    /// Some networks: a feed, a list.
-    Part,
+    pub(super) fn speaks_of(&self, subject: Subject) -> bool {
+        self.source.subjects.contains(&subject)
+    }
+
+    /// Whether it means to speak of all the world, and not of some networks.
+    pub(super) fn is_database(&self) -> bool {
+        !self.speaks_of(Subject::Networks)
+    }
 }
 
 /// What a source says of where a network is.
@@ -50,17 +49,27 @@ pub(super) struct Saying {
     pub(super) authority: Authority,
     /// The region that the source names; in a layer an index into its own list of regions.
     pub(super) region: Option<RegionId>,
+    /// How it was read, where that is not as it stands in the source.
+    pub(super) reading: Option<Reading>,
 }
 
 impl Saying {
-    pub(super) const NOTHING: Self =
-        Self { places: CountrySet::NOWHERE, registered: None, authority: Authority::Indicative, region: None };
+    pub(super) const NOTHING: Self = Self {
+        places: CountrySet::NOWHERE,
+        registered: None,
+        authority: Authority::Indicative,
+        region: None,
+        reading: None,
+    };
 
     /// What a database says of a place.
     pub(super) const fn indicative(places: CountrySet) -> Self {
         Self { places, ..Self::NOTHING }
     }
 }
+
+/// Networks of a list: first address, length, and what is said, as an index.
+pub(super) type Networks<K> = Vec<(K, u8, u32)>;
 
 /// One source, walked. Zero says nothing in all four tables.
 #[derive(Clone, Debug, Default)]
@@ -77,12 +86,42 @@ pub(super) struct Layer {
     pub(super) organisations: Organisations,
     /// How many networks it speaks of.
     pub(super) networks: u64,
+    /// The networks of a list before they were flattened, as their first address, their length and an index into
+    /// `sayings`: sorted, each once.
+    pub(super) listed: (Networks<u32>, Networks<u128>),
 }
 
 impl Layer {
+    /// Takes every country for that of a registration.
+    pub(super) fn register(&mut self) {
+        for saying in &mut self.sayings {
+            let registered = saying.places.only().or(saying.registered);
+            *saying = Saying { registered, authority: Authority::Registry, ..Saying::NOTHING };
+        }
+        if let Some(nothing) = self.sayings.first_mut() {
+            *nothing = Saying::NOTHING;
+        }
+    }
+
     /// Whether it says anything of places.
     pub(super) fn has_places(&self) -> bool {
         self.sayings.len() > 1
+    }
+
+    /// What it speaks of: of all the world where `places` is how it means to, of some networks else.
+    pub(super) fn subjects(&self, places: Subject) -> Vec<Subject> {
+        let any = |of: fn(&Saying) -> bool| self.sayings.iter().any(of);
+        let mut subjects = Vec::new();
+        if any(|saying| !saying.places.is_empty() || saying.region.is_some()) {
+            subjects.push(places);
+        }
+        if any(|saying| saying.registered.is_some()) {
+            subjects.push(Subject::Registrations);
+        }
+        if self.has_systems() {
+            subjects.push(Subject::Operators);
+        }
+        subjects
     }
 
     /// Whether it says anything of IPv4, and of IPv6.

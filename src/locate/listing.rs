@@ -10,10 +10,10 @@ use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
 use super::LocateError;
-use super::layer::{Database, Extent, Layer, Saying, tidy};
+use super::layer::{Database, Layer, Saying, tidy};
 use super::mmdb::hex;
 use super::runs::{Disorder, Key, Runs, Writer};
-use crate::model::{Addr, Authority, CountrySet, LocationSource, RegionId};
+use crate::model::{Addr, Authority, CountrySet, LocationSource, RegionId, Subject};
 
 /// The most networks of one source: a registry's whole file has a tenth of it.
 pub(super) const MAX_NETWORKS: usize = 4_000_000;
@@ -37,6 +37,8 @@ pub(super) enum Refusal {
     NewRegion,
     /// It says CN of a place that has a code of its own.
     OwnCode,
+    /// It announces more than one site may hold.
+    Wide,
     /// It has expired.
     Expired,
     /// It has no end.
@@ -53,6 +55,10 @@ impl Refusal {
                 "rows with a region that is newer than the table, which count as indicative for the region above"
             }
             Self::OwnCode => "rows that say CN of Hong Kong, Macao or Taiwan, which were taken by their own codes",
+            Self::Wide => {
+                "networks so large that parts of them can be in one place, on a list of watched announcements, which say \
+                 nothing"
+            }
             Self::Expired => "overrides that have expired and say nothing",
             Self::Endless => "overrides that never expire",
         }
@@ -135,7 +141,7 @@ impl Listing {
     }
 
     /// What should be known of the rows that were not used as they stand.
-    fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let note = |(refusal, (count, first)): (&Refusal, &(u64, String))| {
             format!("{}: {count}, the first `{first}`", refusal.rows())
         };
@@ -146,22 +152,24 @@ impl Listing {
     /// is said of it is possible.
     fn layer(mut self) -> Layer {
         let networks = (self.v4.len() + self.v6.len()) as u64;
-        let (mut v4, mut v6) = (std::mem::take(&mut self.v4), std::mem::take(&mut self.v6));
-        let places = (self.flatten(&mut v4), self.flatten(&mut v6));
-        Layer { sayings: self.sayings, regions: self.regions, places, networks, ..Layer::default() }
+        let (v4, v6) = (std::mem::take(&mut self.v4), std::mem::take(&mut self.v6));
+        let listed = (self.single(v4), self.single(v6));
+        // Networks are nested or apart, and were sorted so that an outer one comes first.
+        let places = (flat(&listed.0).unwrap_or_default(), flat(&listed.1).unwrap_or_default());
+        Layer { sayings: self.sayings, regions: self.regions, places, networks, listed, ..Layer::default() }
     }
 
-    fn flatten<K: Key>(&mut self, networks: &mut Vec<(K, u8, u32)>) -> Runs<K, u32> {
+    /// The networks in order, each once.
+    fn single<K: Key>(&mut self, mut networks: Vec<(K, u8, u32)>) -> Vec<(K, u8, u32)> {
         networks.sort_unstable();
         let mut single: Vec<(K, u8, u32)> = Vec::with_capacity(networks.len());
-        for (start, prefix, index) in networks.drain(..) {
+        for (start, prefix, index) in networks {
             match single.last_mut().filter(|last| (last.0, last.1) == (start, prefix)) {
                 Some(last) => last.2 = self.both(last.2, index),
                 None => single.push((start, prefix, index)),
             }
         }
-        // Networks are nested or apart, and were sorted so that an outer one comes first.
-        flat(&single).unwrap_or_default()
+        single
     }
 
     /// What two rows say of one network.
@@ -175,6 +183,7 @@ impl Listing {
             registered: one.registered.filter(|registered| Some(*registered) == other.registered),
             authority: one.authority.max(other.authority),
             region: one.region.filter(|region| Some(*region) == other.region),
+            reading: one.reading.or(other.reading),
         };
         self.intern(both)
     }
@@ -309,8 +318,10 @@ impl Document<'_> {
             licence: None,
             attribution: None,
             networks: layer.networks,
+            publisher: None,
+            subjects: layer.subjects(Subject::Networks),
         };
-        Ok(Database { layer, source, as_of, extent: Extent::Part, series, notes })
+        Ok(Database { layer, source, as_of, series, notes })
     }
 }
 
@@ -357,7 +368,7 @@ fn find_date(text: &str) -> Option<(Range<usize>, Date)> {
 
 /// A provider's word that a network is announced from many sites, or where it is.
 pub(super) const fn provided(places: CountrySet, region: Option<RegionId>) -> Saying {
-    Saying { places, registered: None, authority: Authority::Provider, region }
+    Saying { places, authority: Authority::Provider, region, ..Saying::NOTHING }
 }
 
 #[cfg(test)]

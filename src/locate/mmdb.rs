@@ -20,12 +20,13 @@ use maxminddb::{MaxMindDbError, Reader, WithinOptions};
 use sha2::{Digest as _, Sha256};
 
 use super::LocateError;
-use super::layer::{Database, Extent, Layer, Organisations, Saying, tidy};
+use super::layer::{Database, Layer, Organisations, Saying, tidy};
 use super::listing::dated;
+use super::publisher::{Countries, publisher};
 use super::record::Value;
 use super::runs::Writer;
 use super::transition;
-use crate::model::{Authority, LocationSource, Timestamp};
+use crate::model::{Authority, LocationSource, Subject, Timestamp};
 
 /// The largest file that is read: the largest databases on the market are below 2 GB.
 pub(super) const MAX_FILE: u64 = 4 << 30;
@@ -38,12 +39,6 @@ const SPARE_LEAVES: u64 = 4096;
 const SPARE_VALUES: u64 = 1 << 20;
 /// How many names of fields an error lists.
 const MAX_FIELDS: usize = 12;
-
-/// Reads and walks a database.
-pub(super) fn read(path: &Path) -> Result<Database, LocateError> {
-    let octets = octets(path)?;
-    walk(path, octets)
-}
 
 /// Whether a file has the mark of a database near its end.
 pub(super) fn is_marked(octets: &[u8]) -> bool {
@@ -80,26 +75,34 @@ pub(super) fn walk(path: &Path, octets: Vec<u8>) -> Result<Database, LocateError
     let digest = hex(&Sha256::digest(&octets));
     let reader = Reader::from_source(octets)
         .map_err(|error| LocateError::NotADatabase { path: path.to_owned(), what: told(&error) })?;
-    let layer = Walk::new(path, &reader, read).walk()?;
+    let mut layer = Walk::new(path, &reader, read).walk()?;
 
     let metadata = reader.metadata();
+    let stem = path.file_stem().map_or_else(String::new, |stem| tidy(&stem.to_string_lossy()));
+    let known = publisher(&metadata.database_type, &stem);
+    if known.is_some_and(|known| known.countries == Countries::Registered) {
+        layer.register();
+    }
     let as_of = i64::try_from(metadata.build_epoch)
         .ok()
         .filter(|secs| *secs > 0 && jiff::Timestamp::from_second(*secs).is_ok())
         .map(|secs| Timestamp::from_secs(secs.unsigned_abs()).date());
-    let (licence, attribution) = terms(&metadata.database_type);
-    let stem = path.file_stem().map_or_else(String::new, |stem| tidy(&stem.to_string_lossy()));
     // Converted files claim one type for the data of several publishers: there only a date in the name tells.
     let kind = metadata.database_type.split(" (").next().unwrap_or_default().to_ascii_lowercase();
-    let series = match licence {
+    let series = match publisher(&metadata.database_type, "").and_then(|told| told.licence) {
         Some(_) => Some(kind),
         None => dated(&stem).map(|(_, rest)| format!("{kind} {rest}")),
     };
-    let what = match (layer.has_places(), layer.has_systems()) {
+    let subjects = layer.subjects(Subject::Places);
+    let has = |subject| subjects.contains(&subject);
+    let what = match (has(Subject::Places), has(Subject::Operators)) {
         (true, true) => "country and asn",
         (true, false) => "country",
-        _ => "asn",
+        (false, true) => "asn",
+        (false, false) => "registration",
     };
+    let authority =
+        if has(Subject::Places) || has(Subject::Operators) { Authority::Indicative } else { Authority::Registry };
     // A file of one family leaves the other unknown, which should not surprise the reader of a report.
     let only = match layer.families() {
         (true, false) => ", IPv4 only",
@@ -107,35 +110,19 @@ pub(super) fn walk(path: &Path, octets: Vec<u8>) -> Result<Database, LocateError
         _ => "",
     };
     let source = LocationSource {
+        publisher: Some(known.map_or_else(|| stem.clone(), |known| known.name.to_owned())),
         name: stem,
         origin: path.display().to_string(),
         kind: format!("mmdb {what}{only}"),
-        authority: Authority::Indicative,
+        authority,
         as_of: as_of.map(|date| date.to_string()),
         digest,
-        licence: licence.map(str::to_owned),
-        attribution: attribution.map(str::to_owned),
+        licence: known.and_then(|known| known.licence).map(str::to_owned),
+        attribution: known.and_then(|known| known.attribution).map(str::to_owned),
         networks: layer.networks,
+        subjects,
     };
-    Ok(Database { layer, source, as_of, extent: Extent::World, series, notes: Vec::new() })
-}
-
-/// Licence and attribution, where the type in the metadata tells the publisher.
-fn terms(database_type: &str) -> (Option<&'static str>, Option<&'static str>) {
-    let kind = database_type.to_ascii_lowercase();
-    if kind.starts_with("geolite2") {
-        let attribution =
-            "This product includes GeoLite2 data created by MaxMind, available from https://www.maxmind.com";
-        (Some("GeoLite2 End User License Agreement"), Some(attribution))
-    } else if kind.starts_with("geoip") {
-        (Some("MaxMind End User License Agreement"), None)
-    } else if kind.starts_with("dbip") && kind.contains("lite") {
-        (Some("CC BY 4.0"), Some("IP Geolocation by DB-IP (https://db-ip.com)"))
-    } else if kind.starts_with("ipinfo") && kind.contains("lite") {
-        (Some("CC BY-SA 4.0"), Some("IP address data powered by IPinfo (https://ipinfo.io)"))
-    } else {
-        (None, None)
-    }
+    Ok(Database { layer, source, as_of, series, notes: Vec::new() })
 }
 
 /// Hexadecimal digits of a digest.

@@ -9,6 +9,7 @@
 //! | MMDB databases, the embedded one | `mmdb`, `embedded` | indicative |
 //! | region feeds of AWS, Google Cloud, Azure, Oracle | `feeds` | provider |
 //! | geofeeds (RFC 8805) | `geofeed` | provider |
+//! | tables of ranges, as `IPFire`'s for Tor | `ranges` | indicative |
 //! | lists of anycast prefixes | `anycast` | indicative: they list whole announcements, and a provider knows better |
 //! | delegations of the registries | `delegated` | registry: where a network is registered, never where it is |
 //! | the operator's own overrides | `overrides` | operator |
@@ -32,6 +33,9 @@ mod layer;
 mod listing;
 mod mmdb;
 mod overrides;
+mod own_code;
+mod publisher;
+mod ranges;
 mod record;
 mod runs;
 mod survey;
@@ -49,7 +53,7 @@ pub use horizon::{Horizon, Medium};
 pub use listing::without_date;
 pub(crate) use mmdb::hex;
 pub use runs::{Disorder, Key, Runs};
-pub use survey::{Survey, rests_on, survey, survey_embedded};
+pub use survey::{Listed, Survey, listed, rests_on, survey, survey_embedded};
 
 use crate::model::{Asn, Location};
 

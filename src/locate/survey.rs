@@ -1,12 +1,14 @@
 //! What a source is and how well it could be read; and which sources an answer rests on.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::civil::Date;
 
 use super::layer::Database;
 use super::{LocateError, detect, embedded};
-use crate::model::{Claim, Location, LocationSource, SourceId};
+use crate::model::{Authority, Claim, CountrySet, Location, LocationSource, SourceId};
 
 /// A source that was read to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,35 @@ pub fn survey(path: &Path, today: Option<Date>) -> Result<Survey, LocateError> {
 /// The embedded tables.
 pub fn survey_embedded() -> Result<[Survey; 2], LocateError> {
     Ok([embedded::countries()?.into(), embedded::systems()?.into()])
+}
+
+/// A network as a source lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The network.
+    pub network: IpNet,
+    /// Where the source says it is.
+    pub places: CountrySet,
+    /// How much that counts.
+    pub authority: Authority,
+}
+
+/// The networks of a feed or a list as they stand in it, sorted, each once; none for a database, which has no list.
+pub fn listed(path: &Path) -> Result<Vec<Listed>, LocateError> {
+    let layer = detect::read(path, None)?.layer;
+    let says = |network: Option<IpNet>, index: u32| {
+        let saying = layer.sayings.get(index as usize)?;
+        Some(Listed { network: network?, places: saying.places, authority: saying.authority })
+    };
+    let v4 =
+        layer.listed.0.iter().map(|(start, prefix, index)| {
+            says(Ipv4Net::new(Ipv4Addr::from(*start), *prefix).ok().map(IpNet::V4), *index)
+        });
+    let v6 =
+        layer.listed.1.iter().map(|(start, prefix, index)| {
+            says(Ipv6Net::new(Ipv6Addr::from(*start), *prefix).ok().map(IpNet::V6), *index)
+        });
+    Ok(v4.chain(v6).flatten().collect())
 }
 
 /// The sources without which these claims would come to another location, each with that location.

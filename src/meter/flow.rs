@@ -50,7 +50,7 @@ impl Side {
 }
 
 /// What makes packets one flow, the same in both directions: the smaller end comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) low: Addr,
     pub(super) high: Addr,
@@ -63,14 +63,17 @@ impl Key {
     /// The key of a packet, and which end sent it.
     #[inline]
     pub(super) fn of(packet: &Packet) -> (Self, Side) {
-        let (src, dst, sport, dport) = (packet.src, packet.dst, packet.sport, packet.dport);
+        Self::between((packet.src, packet.sport), (packet.dst, packet.dport), packet.protocol)
+    }
+
+    /// The key of what goes from one end to another, and which end the first is.
+    #[inline]
+    pub(super) fn between((src, sport): (Addr, u16), (dst, dport): (Addr, u16), protocol: Protocol) -> (Self, Side) {
         let (from, to) = (src.as_u128(), dst.as_u128());
         if from < to || (from == to && sport <= dport) {
-            let key = Self { low: src, high: dst, low_port: sport, high_port: dport, protocol: packet.protocol };
-            (key, Side::Low)
+            (Self { low: src, high: dst, low_port: sport, high_port: dport, protocol }, Side::Low)
         } else {
-            let key = Self { low: dst, high: src, low_port: dport, high_port: sport, protocol: packet.protocol };
-            (key, Side::High)
+            (Self { low: dst, high: src, low_port: dport, high_port: sport, protocol }, Side::High)
         }
     }
 

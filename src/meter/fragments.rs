@@ -27,7 +27,7 @@ const WAYS: usize = 4;
 const TIMEOUT: u64 = 30 * Timestamp::SECOND;
 
 /// The most fragments that wait for their first: the one that has waited longest goes for a new one.
-const MAX_EARLY: usize = 256;
+pub(super) const MAX_EARLY: usize = 256;
 
 /// For how long by the meter's clock a fragment waits, in nanoseconds: it was overtaken on the way, or sent in reverse.
 const PATIENCE: u64 = Timestamp::SECOND;

@@ -36,9 +36,12 @@ mod quality;
 mod rtt;
 mod table;
 mod tally;
+mod trace;
 
 use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Skip, Timestamp};
 use crate::wire::{self, Dissected, Exchange, Fragment, Inside, LinkType, Packet, Unread};
+
+pub use trace::{FlowKey, Traced, headers};
 
 use clock::{Clock, Moment, Seen};
 use flow::{Flow, Key, SYN, Side};
@@ -126,6 +129,8 @@ pub struct Meter {
     waiting: Vec<Waiting>,
     /// No flow is idle before the clock reads this.
     next_expiry: u64,
+    /// Where each packet went, where that is asked for.
+    trace: Option<Vec<Traced>>,
 }
 
 impl Meter {
@@ -143,6 +148,7 @@ impl Meter {
             fragments: Fragments::new(config.hash_seed),
             waiting: Vec::with_capacity(WAITING),
             next_expiry: u64::MAX,
+            trace: None,
         }
     }
 
@@ -372,7 +378,13 @@ impl Meter {
         let from = List::of(flow);
         let moves = flow.begins_to_move(packet, *side);
         let early = self.config.early == Early::FirstPayload && moves;
+        let before = if flow.is_empty() { None } else { Some(flow.first_frame) };
         flow.count(packet, *side, *time, *number);
+        if let Some(trace) = &mut self.trace {
+            let position = flow.first_frame;
+            let moved_from = before.filter(|before| *before != position);
+            trace.push(Traced { key: FlowKey(*key), position, moved_from, number: *number });
+        }
         flow.touched = *now;
         let refused = self.rtt.refused();
         if packet.protocol == Protocol::TCP {

@@ -28,12 +28,12 @@ pub use flow::{
     Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
     Protocol, Provenance, RoundTrip, SamplingInterval, Uniflow,
 };
-pub use location::{Authority, Claim, Location, RegionId, SourceId, Standing};
+pub use location::{Authority, Claim, Location, PublisherId, Reading, RegionId, SourceId, Standing};
 pub use party::Asn;
 pub use report::{
     Assumption, Doubt, DoubtKind, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver, HorizonSummary,
-    InventoryRow, LocationSource, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, SetSummary, Tool,
-    Volume, WaiverSummary, ZoneSummary,
+    InventoryRow, LocationSource, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, SetSummary,
+    Subject, Tool, Volume, WaiverSummary, ZoneSummary,
 };
 pub use time::Timestamp;
 pub use tripwire::{Tripped, TripwireResult};

@@ -322,6 +322,9 @@ pub struct Evidence {
     /// The provider's region that the source names, such as `aws:eu-central-1-ist-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// How the claim was read, where that is not as it stands in the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A flow that shows a finding.
@@ -485,6 +488,41 @@ pub struct LocationSource {
     pub attribution: Option<String>,
     /// How many networks it speaks of.
     pub networks: u64,
+    /// Who made it. Sources of one publisher are the same evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publisher: Option<String>,
+    /// What it speaks of, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<Subject>,
+}
+
+/// What a source speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// Where addresses are, all over the world: a country database.
+    Places,
+    /// Where some networks are: a feed, a list, overrides.
+    Networks,
+    /// In which country networks are registered, which is not where they are.
+    Registrations,
+    /// Who runs networks.
+    Operators,
+}
+
+impl LocationSource {
+    /// The provider that made this as a list of its own networks.
+    pub fn provider(&self) -> Option<&str> {
+        let own = [Subject::Networks, Subject::Operators].iter().all(|subject| self.subjects.contains(subject));
+        self.publisher.as_deref().filter(|_| own)
+    }
+
+    /// How many publishers' databases say where addresses are: what locations rest on beside feeds and lists.
+    pub fn publishers_of_places(sources: &[Self]) -> usize {
+        let places = sources.iter().filter(|source| source.subjects.contains(&Subject::Places));
+        let publishers = places.map(|source| source.publisher.as_deref().unwrap_or(&source.name));
+        publishers.collect::<std::collections::BTreeSet<&str>>().len()
+    }
 }
 
 /// Which addresses were taken to be ours.

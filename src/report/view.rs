@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{gaps, horizon, words};
 use crate::model::{
-    Addr, Asn, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver,
-    InputCoverage, InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Sampling, Severity, Skip,
-    Standing, Timestamp, TripwireResult, ZoneSummary,
+    Addr, Asn, Authority, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding,
+    FindingWaiver, InputCoverage, InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Sampling,
+    Severity, Skip, Standing, Timestamp, TripwireResult, ZoneSummary,
 };
 
 /// Findings under one rule, from one zone to one kind of far end: both directions, whoever opened the conversation.
@@ -195,8 +195,10 @@ pub(super) fn says(report: &Report, evidence: &Evidence) -> String {
         .and_then(|source| source.as_of.as_deref());
     let date = dated.map_or_else(|| ", undated,".to_owned(), |date| format!(" {date}"));
     let region = evidence.region.as_deref().map(|region| format!(", {region}")).unwrap_or_default();
+    let note = evidence.note.as_deref().map(|note| format!("; {note}")).unwrap_or_default();
+    let says = if evidence.authority == Authority::Registry { "says registered in" } else { "says" };
     format!(
-        "{}{date} says {} for {} ({}{region})",
+        "{}{date} {says} {} for {} ({}{region}){note}",
         evidence.source,
         words::codes(&evidence.places),
         evidence.address,

@@ -3,9 +3,11 @@
 pub mod batch;
 #[cfg(feature = "live")]
 pub mod collect;
+pub mod evidence;
 pub mod follow;
 #[cfg(feature = "live")]
 pub mod live;
+mod slice;
 #[cfg(feature = "live")]
 pub mod supervise;
 #[cfg(feature = "live")]

@@ -30,7 +30,7 @@ pub(crate) const OURS: [u8; 4] = [10, 20, 1, 9];
 /// In Beijing, by the case of 2020 and by the embedded table.
 pub(crate) const BEIJING: [u8; 4] = [52, 81, 151, 250];
 /// In the United States by every database.
-const MOUNTAIN_VIEW: [u8; 4] = [8, 8, 8, 8];
+const MOUNTAIN_VIEW: [u8; 4] = [64, 233, 160, 5];
 
 pub(crate) struct Desk {
     folder: tempfile::TempDir,

@@ -300,9 +300,10 @@ fn locate_prints_claims_and_what_the_answer_rests_on() {
         assert!(keys.contains(&key), "{keys:?}");
     }
     assert_eq!((&rows[0]["places"], &rows[0]["standing"]), (&serde_json::json!(["TR"]), &Value::from("agreed")));
+    assert_eq!(rows[0]["provider"], "Amazon Web Services");
     let claim = serde_json::json!({
         "source": "ranges", "network": "83.119.128.0/18", "places": ["TR"], "authority": "provider",
-        "as_of": "2026-08-22", "region": "aws:eu-central-1-ist-1",
+        "as_of": "2026-08-22", "region": "aws:eu-central-1-ist-1", "publisher": "Amazon Web Services",
     });
     assert_eq!(rows[0]["claims"][0], claim);
     // Without the feed the database speaks; without the database nothing changes.
@@ -345,7 +346,7 @@ fn location_data_is_listed_and_checked() {
     assert_eq!(code, 0);
     let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     // The feed, and the embedded tables beside it. From 22 August to 22 November it is 92 days.
-    assert_eq!((rows.len(), &rows[0]["name"], &rows[0]["age"]), (3, &Value::from("ranges"), &Value::from(92)));
+    assert_eq!((rows.len(), &rows[0]["name"], &rows[0]["age"]), (4, &Value::from("ranges"), &Value::from(92)));
     assert_eq!(rows[1]["licence"], "CC BY 4.0");
     let (_, out, _) = run(&["db", "list", "--db", feed, "--today", "2026-11-22"], "");
     assert!(out.contains("2026-08-22, 92 days old: due for renewal; 10 networks"), "{out}");

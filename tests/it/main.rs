@@ -21,6 +21,7 @@ mod corpus;
 mod db_store;
 #[cfg(feature = "fetch")]
 mod db_update;
+mod evidence;
 mod feeds;
 mod feeds_corpus;
 mod fixtures;
@@ -57,6 +58,7 @@ mod telemetry_corpus;
 mod tripwires;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod watch;
+mod weigh;
 mod wire;
 mod wire_links;
 mod wire_tunnels;

@@ -4,7 +4,7 @@ mod fixture;
 mod schema;
 
 use landfall::diag::Colour;
-use landfall::model::{Doubt, DoubtKind, Outcome, Report};
+use landfall::model::{Doubt, DoubtKind, Outcome, Reading, Report};
 use landfall::report::{Format, ReadError, SCHEMA_JSON, Style, octets, read_json, write};
 use unicode_width::UnicodeWidthStr;
 
@@ -317,6 +317,7 @@ fn json_keeps_to_its_schema_and_the_schema_to_it() {
     let mut schema = schema::Schema::new(SCHEMA_JSON);
     let mut stated = fixture::empty();
     stated.findings = fixture::zoom().findings;
+    stated.findings[0].evidence[0].note = Some(Reading::OwnCode.told().to_owned());
     let telemetry = fixture::telemetry();
     for (name, report) in all().into_iter().chain([("stated", stated), ("telemetry", telemetry)]) {
         let value = serde_json::from_str(&json(&report)).expect("it is JSON");

@@ -331,16 +331,16 @@ fn the_program_tells_of_a_finding_at_once_and_reports_at_a_signal() {
     let mut wire = hosts.wire();
     // In the United States by every database. An attempt, then a hundred octets, then nothing: no flow has ended.
     for segment in [tcp(40_000, 443, SYN, 0), tcp(40_000, 443, ACK, 100)] {
-        wire.sendpacket(ipv4([10, 0, 0, 1], [8, 8, 8, 8], 6, &segment)).unwrap();
+        wire.sendpacket(ipv4([10, 0, 0, 1], [12, 0, 0, 1], 6, &segment)).unwrap();
     }
     let mut findings = BufReader::new(program.stdout.take().unwrap()).lines();
     let finding: serde_json::Value = serde_json::from_str(&findings.next().unwrap().unwrap()).unwrap();
     assert_eq!((&finding["decision"], &finding["contact"]), (&"forbid".into(), &"sent".into()));
-    assert_eq!(finding["examples"][0]["far"], "8.8.8.8");
+    assert_eq!(finding["examples"][0]["far"], "12.0.0.1");
     assert_eq!(finding["examples"][0]["input"], "far");
     assert_eq!(finding["sent"]["payload"], 100);
 
-    wire.sendpacket(ipv4([10, 0, 0, 1], [8, 8, 8, 8], 6, &tcp(40_000, 443, ACK, 200))).unwrap();
+    wire.sendpacket(ipv4([10, 0, 0, 1], [12, 0, 0, 1], 6, &tcp(40_000, 443, ACK, 200))).unwrap();
     let killed = Command::new("kill").args(["-TERM", &program.id().to_string()]).status().unwrap();
     assert!(killed.success());
     assert!(findings.next().is_none(), "a finding is told once");

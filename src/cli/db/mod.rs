@@ -108,7 +108,8 @@ impl<'a> Row<'a> {
             serde_json::to_writer(&mut *out, self)?;
             return out.write_all(b"\n");
         }
-        let LocationSource { name, origin, kind, as_of, digest, licence, attribution, networks, .. } = self.source;
+        let LocationSource { name, origin, kind, as_of, digest, licence, attribution, networks, publisher, .. } =
+            self.source;
         let age = match self.age {
             None => "age not known".to_owned(),
             Some(days) if days >= STALE => format!("{days} days old: stale"),
@@ -120,6 +121,9 @@ impl<'a> Row<'a> {
         let share = self.ipv4_addresses as f64 * 100.0 / IPV4;
         let dated = as_of.as_deref().unwrap_or("undated");
         writeln!(out, "  {dated}, {age}; {networks} networks, {share:.1} % of IPv4")?;
+        if let Some(publisher) = publisher {
+            writeln!(out, "  by {}", visible(publisher))?;
+        }
         writeln!(out, "  sha256 {digest}")?;
         writeln!(out, "  licence: {}", visible(licence.as_deref().unwrap_or("not known; see its publisher")))?;
         if let Some(attribution) = attribution {

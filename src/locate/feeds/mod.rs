@@ -22,6 +22,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use super::LocateError;
 use super::layer::{Database, tidy};
 use super::listing::Document;
+use crate::model::Subject;
 
 /// The largest document that is read, in octets: Azure's, the largest, has 4.4 MB.
 const MAX_DOCUMENT: usize = 48 << 20;
@@ -48,17 +49,42 @@ pub(super) fn read(document: Document<'_>) -> Result<Database, LocateError> {
     let keys: Keys = parse(document)?;
     let taken = |form| Document { form, ..document };
     if keys.prefixes.is_some() && (keys.create_date.is_some() || keys.ipv6_prefixes.is_some()) {
-        aws::read(taken("the ranges of AWS"))
+        let operator = Operator { publisher: "Amazon Web Services", asn: 16509, name: "Amazon.com, Inc." };
+        aws::read(taken("the ranges of AWS")).map(|feed| operator.runs(feed))
     } else if keys.prefixes.is_some() {
-        gcp::read(taken("the ranges of Google"))
+        let operator = Operator { publisher: "Google", asn: 15169, name: "Google LLC" };
+        gcp::read(taken("the ranges of Google")).map(|feed| operator.runs(feed))
     } else if keys.values.is_some() {
-        azure::read(taken("the service tags of Azure"))
+        let operator = Operator { publisher: "Microsoft Azure", asn: 8075, name: "Microsoft Corporation" };
+        azure::read(taken("the service tags of Azure")).map(|feed| operator.runs(feed))
     } else if keys.regions.is_some() {
-        oci::read(taken("the ranges of Oracle"))
+        let operator = Operator { publisher: "Oracle Cloud", asn: 31898, name: "Oracle Corporation" };
+        oci::read(taken("the ranges of Oracle")).map(|feed| operator.runs(feed))
     } else if keys.addresses.is_some() {
         edge::read(taken("the addresses of a delivery network"))
     } else {
         Err(document.unusable("it is JSON, but has the keys of no feed that is known"))
+    }
+}
+
+/// Who runs the networks of a feed.
+struct Operator {
+    /// The provider's name.
+    publisher: &'static str,
+    /// Its main autonomous system, which stands for it where no database knows the one that announces a network.
+    asn: u32,
+    /// The holder of that.
+    name: &'static str,
+}
+
+impl Operator {
+    fn runs(&self, mut feed: Database) -> Database {
+        let asn = |saying: u32| if saying == 0 { 0 } else { self.asn };
+        feed.layer.systems = (feed.layer.places.0.clone().map(asn), feed.layer.places.1.clone().map(asn));
+        feed.layer.organisations = [(self.asn, self.name.to_owned())].into_iter().collect();
+        feed.source.publisher = Some(self.publisher.to_owned());
+        feed.source.subjects = feed.layer.subjects(Subject::Networks);
+        feed
     }
 }
 

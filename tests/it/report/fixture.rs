@@ -5,8 +5,8 @@ use landfall::model::{
     Addr, Asn, Assumption, Authority, Axis, Caveat, Contact, Count, Counters, Country, CountrySet, Decision, Doubt,
     Drops, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver, HorizonSummary, InputCoverage, InventoryRow,
     LocationSource, Lost, NameSource, Opener, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary,
-    Sampling, SetSummary, Severity, Skip, Standing, Timestamp, Tool, Totals, Tripped, TripwireResult, WaiverSummary,
-    ZoneSummary,
+    Sampling, SetSummary, Severity, Skip, Standing, Subject, Timestamp, Tool, Totals, Tripped, TripwireResult,
+    WaiverSummary, ZoneSummary,
 };
 
 pub(super) fn set(codes: &str) -> CountrySet {
@@ -127,6 +127,7 @@ fn key_finding(id: &str, contact: Contact, carried: Counters) -> Finding {
             source: "dbip-country-lite".into(),
             authority: Authority::Indicative,
             region: None,
+            note: None,
         }],
         horizon: Vec::new(),
         examples: vec![key_flow(carried)],
@@ -156,6 +157,7 @@ fn undecided() -> Finding {
                 source: "anycast-list".into(),
                 authority: Authority::Provider,
                 region: Some("cdn:global".into()),
+                note: None,
             },
             Evidence {
                 address: addr("104.16.1.1"),
@@ -164,6 +166,7 @@ fn undecided() -> Finding {
                 source: "dbip-country-lite".into(),
                 authority: Authority::Indicative,
                 region: None,
+                note: None,
             },
         ],
         horizon: Vec::new(),
@@ -246,6 +249,8 @@ fn sources() -> Vec<LocationSource> {
             licence: None,
             attribution: None,
             networks: 1,
+            publisher: Some("landfall".into()),
+            subjects: vec![Subject::Networks],
         },
         LocationSource {
             name: "dbip-country-lite".into(),
@@ -257,6 +262,8 @@ fn sources() -> Vec<LocationSource> {
             licence: Some("CC BY 4.0".into()),
             attribution: Some("IP Geolocation by DB-IP (https://db-ip.com)".into()),
             networks: 701_563,
+            publisher: Some("DB-IP".into()),
+            subjects: vec![Subject::Places],
         },
     ]
 }
