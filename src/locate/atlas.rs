@@ -280,7 +280,8 @@ impl Atlas {
         self.during(period).map(opinions).min().unwrap_or_default()
     }
 
-    /// How far from the flows of a period each source is dated, where that is more than `least` days.
+    /// How far from the flows of a period each source is dated, where that is more than `least` days. A list of anycast
+    /// services is left out: it says of no address where it is.
     pub fn vintages(&self, period: (Timestamp, Timestamp), least: i64) -> Vec<Vintage> {
         let mut furthest: BTreeMap<(String, Date), i64> = BTreeMap::new();
         for (at, epoch) in self.epochs.iter().enumerate() {
@@ -290,6 +291,9 @@ impl Atlas {
                 continue;
             }
             for source in self.gazetteer(epoch).sources() {
+                if source.kind.contains("anycast") {
+                    continue;
+                }
                 let Some(as_of) = source.as_of.as_deref().and_then(|date| date.parse::<Date>().ok()) else { continue };
                 let days = |time: u64| days_between(as_of, Timestamp(time).date()).abs();
                 let days = days(first).max(days(last));

@@ -177,7 +177,7 @@ fn locate_says_what_a_round_trip_time_refutes() {
     let row = desk.expect("locate 203.0.113.9 --db feed.csv --json", 0, &[]);
     let row: serde_json::Value = serde_json::from_str(&row).unwrap();
     let keys: Vec<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["addr", "asn", "claims", "org", "places", "rests_on", "standing"]);
+    assert_eq!(keys, ["addr", "asn", "claims", "org", "places", "provider", "rests_on", "standing"]);
 }
 
 #[test]

@@ -99,8 +99,10 @@ fn the_fall_of_an_adequacy_decision_can_be_supposed() {
         "effect = \"forbid\"\nfrom = [\"office\"]\nto = [\"US\"]",
         "effect = \"permit\"\nfrom = [\"office\"]\nto = [\"@eu.adequate\"]\nparty = [\"google\"]",
     ) + "[party.google]\nmatch = [{ asn = [15169] }]\n";
-    let (policy, capture) =
-        (desk.put("p.toml", text.as_bytes()), desk.put("us.pcap", &pcap(&[udp(OURS, [8, 8, 8, 8], (50_001, 53), 30)])));
+    let (policy, capture) = (
+        desk.put("p.toml", text.as_bytes()),
+        desk.put("us.pcap", &pcap(&[udp(OURS, [172, 217, 0, 1], (50_001, 443), 30)])),
+    );
     let as_it_is = desk.run(&["audit", &capture, "-p", &policy, "--db", "embedded", "--format", "json"]);
     assert_eq!(as_it_is.code, 0, "{}", as_it_is.err);
     for without in ["eu.adequate:US", "@eu.adequate"] {
