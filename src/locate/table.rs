@@ -1,4 +1,4 @@
-//! Runs with a first-level index, so that a look-up compares a handful of addresses.
+//! Runs with an index of two levels, so that a look-up compares a handful of addresses.
 
 use super::runs::{Key, Runs};
 
@@ -10,7 +10,17 @@ pub(super) trait Slotted: Key {
     fn slot(self) -> Option<usize>;
     /// The first address of a slot; the slot after the last gives the first address after all slots, or the highest.
     fn slot_start(slot: usize) -> Self;
+    /// The part of its slot that an address is in, of [`PARTS`].
+    fn part(self) -> usize;
+    /// The first address of a part of a slot; the part after the last gives that of the next slot.
+    fn part_start(slot: usize, part: usize) -> Self;
 }
+
+/// How many parts a crowded slot has.
+const PARTS: usize = 1 << PART_BITS;
+const PART_BITS: u32 = 8;
+/// A slot with more runs than these is crowded: its parts are indexed too.
+const CROWD: u32 = 32;
 
 impl Slotted for u32 {
     const SLOTS: usize = 1 << 16;
@@ -22,6 +32,15 @@ impl Slotted for u32 {
 
     fn slot_start(slot: usize) -> Self {
         u32::try_from(slot << 16).unwrap_or(u32::MAX)
+    }
+
+    #[inline]
+    fn part(self) -> usize {
+        (self >> (16 - PART_BITS)) as usize & (PARTS - 1)
+    }
+
+    fn part_start(slot: usize, part: usize) -> Self {
+        u32::try_from((slot << 16) + (part << (16 - PART_BITS))).unwrap_or(u32::MAX)
     }
 }
 
@@ -40,6 +59,15 @@ impl Slotted for u128 {
     fn slot_start(slot: usize) -> Self {
         (2 << 124) + ((slot as u128) << (124 - V6_BITS))
     }
+
+    #[inline]
+    fn part(self) -> usize {
+        (self >> (124 - V6_BITS - PART_BITS)) as usize & (PARTS - 1)
+    }
+
+    fn part_start(slot: usize, part: usize) -> Self {
+        Self::slot_start(slot) + ((part as u128) << (124 - V6_BITS - PART_BITS))
+    }
 }
 
 /// Runs with an index.
@@ -48,6 +76,9 @@ pub(super) struct Table<K, V> {
     runs: Runs<K, V>,
     /// For the first address of each slot, and of the one after the last: the run that it is in.
     index: Vec<u32>,
+    /// For each crowded slot the same of its parts, and zero for each that is not: the place in `parts` plus one.
+    crowded: Vec<u32>,
+    parts: Vec<[u32; PARTS + 1]>,
 }
 
 impl<K: Slotted, V: Copy + Default + PartialEq> Table<K, V> {
@@ -55,21 +86,45 @@ impl<K: Slotted, V: Copy + Default + PartialEq> Table<K, V> {
         let starts = runs.starts();
         let mut index = Vec::with_capacity(K::SLOTS + 1);
         let mut at = 0;
-        for slot in 0..=K::SLOTS {
-            let first = K::slot_start(slot);
+        let mut reach = |first: K| {
             while starts.get(at + 1).is_some_and(|start| *start <= first) {
                 at += 1;
             }
-            index.push(at as u32);
+            at as u32
+        };
+        for slot in 0..=K::SLOTS {
+            index.push(reach(K::slot_start(slot)));
         }
-        Self { runs, index }
+        let (mut crowded, mut parts) = (vec![0; K::SLOTS], Vec::new());
+        for (slot, (pair, place)) in index.windows(2).zip(&mut crowded).enumerate() {
+            let [low, high] = *pair else { continue };
+            if high - low <= CROWD {
+                continue;
+            }
+            let mut at = low as usize;
+            parts.push(std::array::from_fn(|part| {
+                let first = K::part_start(slot, part);
+                let more = starts.get(at + 1..=high as usize).unwrap_or_default();
+                at += more.iter().take_while(|start| **start <= first).count();
+                at as u32
+            }));
+            *place = parts.len() as u32;
+        }
+        Self { runs, index, crowded, parts }
     }
 
     /// The run that an address is in.
     #[inline]
     pub(super) fn position(&self, key: K) -> usize {
         let starts = self.runs.starts();
-        let (low, high) = match key.slot().and_then(|slot| self.index.get(slot..slot + 2)) {
+        let bounds = key.slot().and_then(|slot| match self.crowded.get(slot) {
+            Some(place @ 1..) => {
+                let part = key.part();
+                self.parts.get(*place as usize - 1)?.get(part..part + 2)
+            }
+            _ => self.index.get(slot..slot + 2),
+        });
+        let (low, high) = match bounds {
             Some([low, high]) => (*low as usize, *high as usize),
             _ => (0, starts.len() - 1),
         };
@@ -90,7 +145,9 @@ impl<K: Slotted, V: Copy + Default + PartialEq> Table<K, V> {
 
     /// Octets on the heap.
     pub(super) fn heap(&self) -> usize {
-        self.runs.starts().len() * (size_of::<K>() + size_of::<V>()) + self.index.len() * size_of::<u32>()
+        self.runs.starts().len() * (size_of::<K>() + size_of::<V>())
+            + (self.index.len() + self.crowded.len()) * size_of::<u32>()
+            + size_of_val(&*self.parts)
     }
 }
 
@@ -115,6 +172,25 @@ mod tests {
             fits
         });
         Runs::from_ranges(ranges).unwrap()
+    }
+
+    /// Runs of both families so close together that their slots are crowded.
+    #[test]
+    fn crowded_slots_are_indexed_by_their_parts() {
+        let v4: Vec<(u32, u32, u32)> =
+            (0..2000).map(|n| (0x0a01_0000 + n * 31, 0x0a01_0000 + n * 31 + 20, n % 7)).collect();
+        let table4 = Table::new(table(v4.clone()));
+        assert!(!table4.parts.is_empty());
+        for key in v4.iter().flat_map(|(first, last, _)| [first - 1, *first, *last, last + 1]) {
+            assert_eq!(table4.get(key), scan(table4.runs(), key), "{key:#x}");
+        }
+        let high = |n: u32| (0x2001_0db8_u128 << 96) + (u128::from(n) << 78);
+        let v6: Vec<(u128, u128, u32)> = (1..2000).map(|n| (high(n), high(n) + (1 << 77), n % 7)).collect();
+        let table6 = Table::new(table(v6.clone()));
+        assert!(!table6.parts.is_empty());
+        for key in v6.iter().flat_map(|(first, last, _)| [first - 1, *first, *last, last + 1]) {
+            assert_eq!(table6.get(key), scan(table6.runs(), key), "{key:#x}");
+        }
     }
 
     proptest! {
