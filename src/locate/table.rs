@@ -1,4 +1,4 @@
-//! Runs with an index of two levels, so that a look-up compares a handful of addresses.
+//! Runs with an index that goes as deep as they lie close together, so that a look-up compares a handful of addresses.
 
 use super::runs::{Key, Runs};
 
@@ -10,17 +10,30 @@ pub(super) trait Slotted: Key {
     fn slot(self) -> Option<usize>;
     /// The first address of a slot; the slot after the last gives the first address after all slots, or the highest.
     fn slot_start(slot: usize) -> Self;
-    /// The part of its slot that an address is in, of [`PARTS`].
-    fn part(self) -> usize;
-    /// The first address of a part of a slot; the part after the last gives that of the next slot.
-    fn part_start(slot: usize, part: usize) -> Self;
+    /// Bits below those that choose the slot.
+    const BELOW: u32;
+    /// The [`PART_BITS`] bits of an address above so many.
+    fn part(self, above: u32) -> usize;
+    /// The first address of a part that begins so many bits above another address.
+    fn plus(self, part: usize, above: u32) -> Self;
 }
 
-/// How many parts a crowded slot has.
+/// How many parts what is crowded has.
 const PARTS: usize = 1 << PART_BITS;
 const PART_BITS: u32 = 8;
-/// A slot with more runs than these is crowded: its parts are indexed too.
-const CROWD: u32 = 32;
+/// A slot or part with more runs than these is crowded: its parts are indexed too.
+const CROWD: u32 = 16;
+/// The most nodes of an index, of 2 KiB each: beyond them what is crowded is searched.
+const MAX_NODES: usize = 1 << 15;
+
+/// The parts of what is crowded.
+#[derive(Debug)]
+struct Node {
+    /// For the first address of each part, and of the one after the last: the run that it is in.
+    runs: [u32; PARTS + 1],
+    /// For each part that is crowded itself the place of its node plus one, and zero for each that is not.
+    deeper: [u32; PARTS],
+}
 
 impl Slotted for u32 {
     const SLOTS: usize = 1 << 16;
@@ -34,13 +47,15 @@ impl Slotted for u32 {
         u32::try_from(slot << 16).unwrap_or(u32::MAX)
     }
 
+    const BELOW: u32 = 16;
+
     #[inline]
-    fn part(self) -> usize {
-        (self >> (16 - PART_BITS)) as usize & (PARTS - 1)
+    fn part(self, above: u32) -> usize {
+        (self >> above) as usize & (PARTS - 1)
     }
 
-    fn part_start(slot: usize, part: usize) -> Self {
-        u32::try_from((slot << 16) + (part << (16 - PART_BITS))).unwrap_or(u32::MAX)
+    fn plus(self, part: usize, above: u32) -> Self {
+        self.saturating_add((part as u32) << above)
     }
 }
 
@@ -60,13 +75,15 @@ impl Slotted for u128 {
         (2 << 124) + ((slot as u128) << (124 - V6_BITS))
     }
 
+    const BELOW: u32 = 124 - V6_BITS;
+
     #[inline]
-    fn part(self) -> usize {
-        (self >> (124 - V6_BITS - PART_BITS)) as usize & (PARTS - 1)
+    fn part(self, above: u32) -> usize {
+        (self >> above) as usize & (PARTS - 1)
     }
 
-    fn part_start(slot: usize, part: usize) -> Self {
-        Self::slot_start(slot) + ((part as u128) << (124 - V6_BITS - PART_BITS))
+    fn plus(self, part: usize, above: u32) -> Self {
+        self.saturating_add((part as u128) << above)
     }
 }
 
@@ -76,9 +93,9 @@ pub(super) struct Table<K, V> {
     runs: Runs<K, V>,
     /// For the first address of each slot, and of the one after the last: the run that it is in.
     index: Vec<u32>,
-    /// For each crowded slot the same of its parts, and zero for each that is not: the place in `parts` plus one.
+    /// For each crowded slot the place of its node plus one, and zero for each that is not.
     crowded: Vec<u32>,
-    parts: Vec<[u32; PARTS + 1]>,
+    nodes: Vec<Node>,
 }
 
 impl<K: Slotted, V: Copy + Default + PartialEq> Table<K, V> {
@@ -95,35 +112,28 @@ impl<K: Slotted, V: Copy + Default + PartialEq> Table<K, V> {
         for slot in 0..=K::SLOTS {
             index.push(reach(K::slot_start(slot)));
         }
-        let (mut crowded, mut parts) = (vec![0; K::SLOTS], Vec::new());
+        let (mut crowded, mut nodes) = (vec![0; K::SLOTS], Vec::new());
         for (slot, (pair, place)) in index.windows(2).zip(&mut crowded).enumerate() {
             let [low, high] = *pair else { continue };
-            if high - low <= CROWD {
-                continue;
-            }
-            let mut at = low as usize;
-            parts.push(std::array::from_fn(|part| {
-                let first = K::part_start(slot, part);
-                let more = starts.get(at + 1..=high as usize).unwrap_or_default();
-                at += more.iter().take_while(|start| **start <= first).count();
-                at as u32
-            }));
-            *place = parts.len() as u32;
+            *place = node(starts, (low, high), K::slot_start(slot), K::BELOW, &mut nodes);
         }
-        Self { runs, index, crowded, parts }
+        Self { runs, index, crowded, nodes }
     }
 
     /// The run that an address is in.
     #[inline]
     pub(super) fn position(&self, key: K) -> usize {
         let starts = self.runs.starts();
-        let bounds = key.slot().and_then(|slot| match self.crowded.get(slot) {
-            Some(place @ 1..) => {
-                let part = key.part();
-                self.parts.get(*place as usize - 1)?.get(part..part + 2)
-            }
-            _ => self.index.get(slot..slot + 2),
-        });
+        let slot = key.slot();
+        let mut bounds = slot.and_then(|slot| self.index.get(slot..slot + 2));
+        let mut place = slot.and_then(|slot| self.crowded.get(slot)).copied().unwrap_or_default();
+        let mut above = K::BELOW;
+        while let Some(node) = (place as usize).checked_sub(1).and_then(|at| self.nodes.get(at)) {
+            above -= PART_BITS;
+            let part = key.part(above);
+            bounds = node.runs.get(part..part + 2);
+            place = node.deeper.get(part).copied().unwrap_or_default();
+        }
         let (low, high) = match bounds {
             Some([low, high]) => (*low as usize, *high as usize),
             _ => (0, starts.len() - 1),
@@ -147,8 +157,31 @@ impl<K: Slotted, V: Copy + Default + PartialEq> Table<K, V> {
     pub(super) fn heap(&self) -> usize {
         self.runs.starts().len() * (size_of::<K>() + size_of::<V>())
             + (self.index.len() + self.crowded.len()) * size_of::<u32>()
-            + size_of_val(&*self.parts)
+            + size_of_val(&*self.nodes)
     }
+}
+
+/// The node of the runs from one to another, which begin in the `above` bits behind `first`: its place plus one, or zero where
+/// they are few, or where there is no room or no bit left.
+fn node<K: Slotted>(starts: &[K], (low, high): (u32, u32), first: K, above: u32, nodes: &mut Vec<Node>) -> u32 {
+    let Some(above) = above.checked_sub(PART_BITS).filter(|_| high - low > CROWD && nodes.len() < MAX_NODES) else {
+        return 0;
+    };
+    let more = starts.get(low as usize + 1..=high as usize).unwrap_or_default();
+    let runs = std::array::from_fn(|part| {
+        let begins = first.plus(part, above);
+        low + more.partition_point(|start| *start <= begins) as u32
+    });
+    let at = nodes.len();
+    nodes.push(Node { runs, deeper: [0; PARTS] });
+    for part in 0..PARTS {
+        let Some([low, high]) = runs.get(part..part + 2) else { continue };
+        let deeper = node(starts, (*low, *high), first.plus(part, above), above, nodes);
+        if let Some(place) = nodes.get_mut(at).and_then(|node| node.deeper.get_mut(part)) {
+            *place = deeper;
+        }
+    }
+    at as u32 + 1
 }
 
 #[cfg(test)]
@@ -180,14 +213,14 @@ mod tests {
         let v4: Vec<(u32, u32, u32)> =
             (0..2000).map(|n| (0x0a01_0000 + n * 31, 0x0a01_0000 + n * 31 + 20, n % 7)).collect();
         let table4 = Table::new(table(v4.clone()));
-        assert!(!table4.parts.is_empty());
+        assert!(!table4.nodes.is_empty());
         for key in v4.iter().flat_map(|(first, last, _)| [first - 1, *first, *last, last + 1]) {
             assert_eq!(table4.get(key), scan(table4.runs(), key), "{key:#x}");
         }
-        let high = |n: u32| (0x2001_0db8_u128 << 96) + (u128::from(n) << 78);
-        let v6: Vec<(u128, u128, u32)> = (1..2000).map(|n| (high(n), high(n) + (1 << 77), n % 7)).collect();
+        let high = |n: u32| (0x2001_0db8_u128 << 96) + (u128::from(n) << 70);
+        let v6: Vec<(u128, u128, u32)> = (1..2000).map(|n| (high(n), high(n) + (1 << 69), n % 7)).collect();
         let table6 = Table::new(table(v6.clone()));
-        assert!(!table6.parts.is_empty());
+        assert!(table6.nodes.iter().any(|node| node.deeper.iter().any(|deeper| *deeper > 0)), "two levels");
         for key in v6.iter().flat_map(|(first, last, _)| [first - 1, *first, *last, last + 1]) {
             assert_eq!(table6.get(key), scan(table6.runs(), key), "{key:#x}");
         }
