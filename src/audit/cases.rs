@@ -310,6 +310,7 @@ mod tests {
             opened_by: Opener::Local,
             sent: Moved::Payload,
             received: Moved::Nothing,
+            tunnel: None,
         }
     }
 

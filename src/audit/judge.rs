@@ -9,7 +9,8 @@ use super::{Audit, Grounds, Local};
 use crate::locate::Place;
 use crate::model::{
     Addr, BiflowDirection, Caveat, Count, Counters, Coverage, Exchange, Exemplar, FindingKey, FlowRecord,
-    InputCoverage, InputId, InventoryKey, Location, Name, Opener, Scope, Standing, Tally, Totals, Uniflow, ZoneId,
+    InputCoverage, InputId, InventoryKey, Location, Name, Opener, Outer, Scope, Standing, Tally, Totals, Uniflow,
+    ZoneId,
 };
 use crate::policy::WaiverView;
 
@@ -20,6 +21,7 @@ pub struct Auditor<'a> {
     findings: HashMap<FindingKey, Tally, foldhash::fast::FixedState>,
     inventory: HashMap<InventoryKey, Exchange, foldhash::fast::FixedState>,
     totals: Totals,
+    counted_inside: Totals,
     coverage: Coverage,
     wires: Wires,
     cases: Cases,
@@ -57,6 +59,7 @@ impl<'a> Auditor<'a> {
             findings: HashMap::default(),
             inventory: HashMap::default(),
             totals: Totals::default(),
+            counted_inside: Totals::default(),
             coverage: Coverage::default(),
             wires: Wires::default(),
             cases: Cases::default(),
@@ -68,6 +71,9 @@ impl<'a> Auditor<'a> {
         let octets = octets(record);
         if let Some(total) = self.classify(record, name) {
             total(&mut self.totals).add(octets);
+            if record.outer().is_some_and(Outer::is_counted_inside) {
+                total(&mut self.counted_inside).add(octets);
+            }
         }
     }
 
@@ -90,6 +96,7 @@ impl<'a> Auditor<'a> {
             findings: self.findings.into_iter().collect(),
             inventory: self.inventory.into_iter().collect(),
             totals: self.totals,
+            counted_inside: self.counted_inside,
             coverage: self.coverage,
             wires: self.wires,
             cases: self.cases,
@@ -218,6 +225,7 @@ impl<'a> Auditor<'a> {
             opened_by: view.opened_by,
             sent: moved(&view.sent),
             received: moved(&view.received),
+            tunnel: view.record.outer(),
         }
     }
 }

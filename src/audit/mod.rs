@@ -160,6 +160,8 @@ pub struct Audit {
     pub inventory: BTreeMap<InventoryKey, Exchange>,
     /// How many flow records came to which end.
     pub totals: Totals,
+    /// The part of `totals` that is of outer headers of tunnels, where what is in them is in records of its own.
+    pub counted_inside: Totals,
     /// What the inputs held.
     pub coverage: Coverage,
     /// What the tripwires of the policy have kept.
@@ -177,6 +179,7 @@ impl Audit {
             findings: BTreeMap::new(),
             inventory: BTreeMap::new(),
             totals: Totals::default(),
+            counted_inside: Totals::default(),
             coverage: Coverage::default(),
             wires: Wires::default(),
             cases: Cases::default(),
@@ -200,6 +203,7 @@ impl Audit {
             self.inventory.entry(key).or_insert_with(Exchange::nothing).merge(&exchange);
         }
         self.totals.merge(other.totals);
+        self.counted_inside.merge(other.counted_inside);
         self.coverage.merge(other.coverage);
         self.wires.merge(other.wires);
         self.cases.merge(other.cases);

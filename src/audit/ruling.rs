@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::model::{
-    Asn, Contact, Count, Decision, FindingKey, InventoryKey, Location, Opener, PartyId, Totals, ZoneId,
+    Asn, Contact, Count, Decision, FindingKey, InventoryKey, Location, Opener, Outer, PartyId, Totals, ZoneId,
 };
 use crate::policy::{Borders, Policy, Selector, Waivable, WaiverView};
 
@@ -25,6 +25,8 @@ pub(super) struct Case {
     pub(super) opened_by: Opener,
     pub(super) sent: Moved,
     pub(super) received: Moved,
+    /// The outer header of which tunnel it is.
+    pub(super) tunnel: Option<Outer>,
 }
 
 /// What went in one direction.
@@ -93,6 +95,7 @@ impl<'a> Rulings<'a> {
                 Some(Verdict::Decided(decision)) => Some(decision),
                 _ => None,
             },
+            tunnel: case.tunnel,
         };
         (verdict, row)
     }
@@ -145,6 +148,7 @@ impl<'a> Rulings<'a> {
                     party,
                     to_zone: case.to_zone,
                     waiver,
+                    tunnel: case.tunnel,
                 };
                 found(way, finding);
             }

@@ -6,7 +6,7 @@ use super::cases::{Cases, Held};
 use super::ruling::{Case, Rulings, Way, total};
 use super::{Audit, Auditor, Grounds};
 use crate::locate::Horizon;
-use crate::model::{CountrySet, Exchange, FindingKey, FlowRecord, Location, Name, RoundTrip, Tally};
+use crate::model::{CountrySet, Exchange, FindingKey, FlowRecord, Location, Name, Outer, RoundTrip, Tally};
 
 /// What round-trip times show: nothing without a horizon, and nothing where a proxy answers.
 #[derive(Clone, Copy)]
@@ -41,6 +41,7 @@ impl Audit {
             findings: self.findings.clone(),
             inventory: self.inventory.clone(),
             totals: self.totals,
+            counted_inside: self.counted_inside,
             coverage: self.coverage.clone(),
             wires: self.wires.clone(),
             cases: Cases::default(),
@@ -77,6 +78,9 @@ impl Audit {
         });
         self.inventory.entry(row).or_insert_with(Exchange::nothing).merge(&held.exchange);
         total(verdict)(&mut self.totals).merge(held.records);
+        if case.tunnel.is_some_and(Outer::is_counted_inside) {
+            total(verdict)(&mut self.counted_inside).merge(held.records);
+        }
     }
 }
 

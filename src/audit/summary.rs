@@ -49,6 +49,7 @@ impl Audit {
                 first: exchange.first,
                 last: exchange.last,
                 far_addresses: exchange.far.count(),
+                tunnel: key.tunnel,
             })
             .collect();
         // The key's order breaks ties, because the sort is stable and the map is sorted.
@@ -68,6 +69,7 @@ impl Audit {
             last,
             policy: grounds.policy.as_ref().map(|policy| policy.summary(period)),
             totals: self.totals,
+            counted_inside: self.counted_inside,
             findings,
             tripwires,
             inventory,
@@ -167,6 +169,7 @@ impl Audit {
             horizon: evidence.proofs(reach, grounds, key, tally),
             examples,
             waiver,
+            tunnel: key.tunnel,
         }
     }
 
@@ -242,6 +245,16 @@ impl Audit {
         self.coverage.inputs.get(&id).map_or_else(|| format!("input {}", id.0), |input| input.name.clone())
     }
 
+    /// Of how many of the TCP connections one direction alone was captured, in words.
+    fn one_sided(&self) -> String {
+        let (mut one, mut all) = (0_u64, 0_u64);
+        for input in self.coverage.inputs.values().filter(|input| input.tcp_flows > 0) {
+            one += input.caveats.get(&Caveat::OneSided).map_or(0, |seen| seen.total.count);
+            all += input.tcp_flows;
+        }
+        if all == 0 { "some connections".to_owned() } else { format!("{one} of {all} TCP connections") }
+    }
+
     fn limits(&self, grounds: &Grounds) -> Vec<String> {
         let mut limits = vec![
             "A packet shows that octets went to a machine in a place. Whether they were personal data, and whether that is a transfer in law, \
@@ -270,8 +283,8 @@ impl Audit {
         }
         if met(Caveat::Tunnelled) {
             limits.push(
-                "Some packets are inside tunnels. They are judged in flows of their own, beside the tunnel's, so that sums over all flows \
-                 hold them twice."
+                "Some packets are inside tunnels. They are judged in flows of their own, beside the tunnel's. Sums of octets leave out the \
+                 outer headers of which the inside was read."
                     .to_owned(),
             );
         }
@@ -282,10 +295,10 @@ impl Audit {
             );
         }
         if met(Caveat::OneSided) {
-            limits.push(
-                "Of some connections one direction alone was captured: the other took another way or was filtered, and is not judged."
-                    .to_owned(),
-            );
+            limits.push(format!(
+                "Of {} one direction alone was captured: the other took another way or was filtered, and is not judged.",
+                self.one_sided()
+            ));
         }
         if met(Caveat::TunnelUnread) {
             limits.push(
@@ -396,6 +409,8 @@ fn finding_id(
         let FindingWaiver { owner, reason, expires, holds } = waiver;
         ("waiver", format!("{holds} {expires} {owner} {reason}"))
     }));
+    // So is that of packets that carry no others.
+    parts.extend(key.tunnel.and_then(|outer| Some(("tunnel", format!("{} {:?}", outer.kind.name()?, outer.inside)))));
     let mut hash = Sha256::new();
     for (name, value) in parts {
         hash.update(format!("{name}={value}\n"));

@@ -6,7 +6,7 @@ use crate::model::{
     Addr, BiflowDirection, Caveat, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Protocol, Provenance,
     Timestamp, Tunnel,
 };
-use crate::wire::Packet;
+use crate::wire::{Inside, Packet};
 
 pub(super) const FIN: u8 = 0x01;
 pub(super) const SYN: u8 = 0x02;
@@ -130,13 +130,36 @@ pub(super) struct Flow {
 
 const _: () = assert!(size_of::<Flow>() == 128, "with 8 octets of links and 11 to 21 of index: about 150");
 
+/// What came of the packet in a tunnel's packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reading {
+    /// There is none.
+    Nothing,
+    /// It is a packet of its own.
+    Read,
+    /// It could not be read.
+    Unread,
+}
+
+impl From<&Inside<'_>> for Reading {
+    fn from(inside: &Inside<'_>) -> Self {
+        match inside {
+            Inside::Nothing => Self::Nothing,
+            Inside::Tunnelled(_) => Self::Read,
+            Inside::Unread => Self::Unread,
+        }
+    }
+}
+
 impl Flow {
     const OPENED_BY_HIGH: u16 = 1;
     const FIN_LOW: u16 = 1 << 1;
     const FIN_HIGH: u16 = 1 << 2;
     const FIN_BOTH: u16 = Self::FIN_LOW | Self::FIN_HIGH;
     const CLOSED: u16 = 1 << 3;
-    const FRAGMENTS: u16 = 1 << 4;
+    /// Of a tunnel: the packet in one was read, and the packet in one was not.
+    const INSIDE_READ: u16 = 1 << 4;
+    const INSIDE_UNREAD: u16 = 1 << 13;
     const MOVED_LOW: u16 = 1 << 5;
     const MOVED_HIGH: u16 = 1 << 6;
     const CONTINUED: u16 = 1 << 7;
@@ -171,7 +194,7 @@ impl Flow {
 
     /// Counts a packet.
     #[inline]
-    pub(super) fn count(&mut self, packet: &Packet, side: Side, time: Timestamp, number: u64) {
+    pub(super) fn count(&mut self, packet: &Packet, inside: Reading, side: Side, time: Timestamp, number: u64) {
         if self.is_empty() {
             (self.start, self.end, self.first_frame) = (time, time, number);
         } else {
@@ -193,10 +216,15 @@ impl Flow {
             self.marks |= Self::moved(side);
         }
         if packet.caveats.has(Caveat::FragmentWithoutPorts) {
-            self.marks |= Self::FRAGMENTS;
+            self.marks |= Self::INSIDE_UNREAD;
         }
         if packet.tunnel != Tunnel::None {
             self.tunnel = packet.tunnel;
+            self.marks |= match inside {
+                Reading::Nothing => 0,
+                Reading::Read => Self::INSIDE_READ,
+                Reading::Unread => Self::INSIDE_UNREAD,
+            };
         }
         if packet.tcp_flags & (SYN | FIN | RST) != 0 {
             self.tcp(packet.tcp_flags, side);
@@ -303,7 +331,7 @@ impl Flow {
     /// Forgets what was reported; the flow goes on.
     pub(super) fn begin_again(&mut self) {
         self.marks |= Self::CONTINUED;
-        self.marks &= !(Self::OWED_LOW | Self::OWED_HIGH);
+        self.marks &= !(Self::OWED_LOW | Self::OWED_HIGH | Self::INSIDE_READ | Self::INSIDE_UNREAD);
         (self.low, self.high) = (Counters::default(), Counters::default());
     }
 
@@ -368,8 +396,8 @@ impl Flow {
         if record.reverse.payload == 0 && record.reverse.packets > 0 && self.marks & reverse != 0 {
             record.flags.set(FlowFlags::REVERSE_MOVED);
         }
-        if self.marks & Self::FRAGMENTS != 0 {
-            record.flags.set(FlowFlags::FRAGMENTS);
+        if self.marks & (Self::INSIDE_READ | Self::INSIDE_UNREAD) == Self::INSIDE_READ {
+            record.flags.set(FlowFlags::INSIDE_COUNTED);
         }
         record
     }

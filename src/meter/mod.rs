@@ -38,13 +38,13 @@ mod table;
 mod tally;
 mod trace;
 
-use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Skip, Timestamp};
-use crate::wire::{self, Dissected, Exchange, Fragment, Inside, LinkType, Packet, Unread};
+use crate::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Protocol, Timestamp};
+use crate::wire::{self, Dissected, Exchange, Fragment, Inside, LinkType, Packet};
 
 pub use trace::{FlowKey, Traced, headers};
 
 use clock::{Clock, Moment, Seen};
-use flow::{Flow, Key, SYN, Side};
+use flow::{Flow, Key, Reading, SYN, Side};
 use fragments::{EarlyPart, Fragments};
 use naming::{Kept, Naming, Sight};
 use quality::Copies;
@@ -179,9 +179,10 @@ impl Meter {
                 }
                 let early = self.see_fragment(&mut found.packet);
                 self.tally.used(&found.packet, frame.number);
-                self.wait_whole(&found, early, frame.number, batch);
-                if !matches!(found.inside, Inside::Nothing) {
-                    self.look_inside(&found, frame.number, coverage, batch);
+                if matches!(found.inside, Inside::Nothing) {
+                    self.wait_whole(&found, early, frame.number, batch);
+                } else {
+                    self.wait_with_inside(found, early, frame.number, coverage, batch);
                 }
             }
             Err(unread) => self.tally.skip(unread, frame, coverage),
@@ -302,37 +303,41 @@ impl Meter {
         let kept = self.naming.keep(&packet, found.payload, hash, moment.now);
         let exchange = wire::exchange(&packet, found.payload);
         let is_cut = found.payload.len() < packet.payload as usize;
-        self.waiting.push(Waiting { packet, key, side, hash, kept, exchange, is_cut, number, moment });
+        let inside = Reading::from(&found.inside);
+        self.waiting.push(Waiting { packet, inside, key, side, hash, kept, exchange, is_cut, number, moment });
         if self.waiting.len() == WAITING {
             self.count_waiting(batch);
         }
     }
 
-    /// Counts the packets in a tunnel's packet, from outside in.
+    /// Has a tunnel's packet wait to be counted, and the packets in it, from outside in.
     #[cold]
-    fn look_inside(&mut self, outer: &Dissected<'_>, number: u64, coverage: &mut InputCoverage, batch: &mut Batch) {
-        let mut around = *outer;
+    fn wait_with_inside(
+        &mut self,
+        mut around: Dissected<'_>,
+        mut early: Option<Fragment>,
+        number: u64,
+        coverage: &mut InputCoverage,
+        batch: &mut Batch,
+    ) {
         loop {
-            let unread = match around.inside {
-                Inside::Nothing => return,
-                Inside::Unread => None,
-                Inside::Tunnelled(within) => match within.dissect() {
-                    Ok(mut found) => {
-                        let early = self.see_fragment(&mut found.packet);
-                        self.tally.inside(&found.packet, number);
-                        self.wait_whole(&found, early, number, batch);
-                        around = found;
-                        continue;
+            let opened = around.open();
+            self.wait_whole(&around, early, number, batch);
+            match opened {
+                Ok(None) => return,
+                Ok(Some(mut found)) => {
+                    early = self.see_fragment(&mut found.packet);
+                    self.tally.inside(&found.packet, number);
+                    around = found;
+                }
+                Err(note) => {
+                    self.tally.caveat(Caveat::TunnelUnread, number, around.packet.octets.into());
+                    if let Some(note) = note {
+                        self.tally.note(note, coverage);
                     }
-                    Err(Unread { skip: Skip::NotIp, .. }) => return,
-                    Err(unread) => unread.note,
-                },
-            };
-            self.tally.caveat(Caveat::TunnelUnread, number, around.packet.octets.into());
-            if let Some(note) = unread {
-                self.tally.note(note, coverage);
+                    return;
+                }
             }
-            return;
         }
     }
 
@@ -352,7 +357,7 @@ impl Meter {
 
     #[inline]
     fn count(&mut self, next: &Waiting, batch: &mut Batch) {
-        let Waiting { packet, key, side, hash, kept, number, moment, .. } = next;
+        let Waiting { packet, inside, key, side, hash, kept, number, moment, .. } = next;
         let Moment { time, now, .. } = moment;
         let known = self.table.find(*hash, key).filter(|at| {
             let again = self.table.flow(*at).is_closed() && packet.tcp_flags & flow::HANDSHAKE == SYN;
@@ -379,7 +384,7 @@ impl Meter {
         let moves = flow.begins_to_move(packet, *side);
         let early = self.config.early == Early::FirstPayload && moves;
         let before = if flow.is_empty() { None } else { Some(flow.first_frame) };
-        flow.count(packet, *side, *time, *number);
+        flow.count(packet, *inside, *side, *time, *number);
         if let Some(trace) = &mut self.trace {
             let position = flow.first_frame;
             let moved_from = before.filter(|before| *before != position);
@@ -483,6 +488,9 @@ impl Meter {
 
     fn end(&mut self, at: u32, reason: FlowEndReason, batch: &mut Batch) {
         let flow = self.table.remove(at);
+        if flow.key.protocol == Protocol::TCP {
+            self.tally.tcp_flow();
+        }
         if flow.is_one_sided() {
             self.tally.caveat(Caveat::OneSided, flow.first_frame, flow.octets());
         }
@@ -518,6 +526,7 @@ impl Meter {
 /// A packet that waits to be counted, with what the clock read when it came.
 struct Waiting {
     packet: Packet,
+    inside: Reading,
     key: Key,
     side: Side,
     hash: u32,

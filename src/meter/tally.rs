@@ -89,6 +89,11 @@ impl Tally {
         }
     }
 
+    /// A TCP flow ended.
+    pub(super) fn tcp_flow(&mut self) {
+        self.plain.tcp_flows += 1;
+    }
+
     pub(super) fn caveat(&mut self, caveat: Caveat, position: u64, octets: u64) {
         self.caveats[caveat as usize].add(position, octets);
     }

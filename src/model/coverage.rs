@@ -161,7 +161,7 @@ reasons! {
         /// Octets without headers.
         PayloadOctets = "payload-octets", "flow records that count payload alone: headers are not in their octets";
         /// Octets with link-layer headers.
-        LinkOctets = "link-octets", "flow records that count link-layer headers too: 14 octets a packet are taken off, tags are not";
+        LinkOctets = "link-octets", "flow records that count link-layer headers too: 14 octets a packet are taken off, and tags where the records tell of them";
         /// Octets and packets that whoever wrote the log has multiplied.
         ScaledAtSource = "scaled-at-source", "flow records whose counts the log's writer estimated from a sample of packets: flows of few packets can be missing";
         /// Counters that go on growing.
@@ -318,6 +318,10 @@ pub struct InputCoverage {
     /// What else is to be known of the whole input, a sentence each, at most [`InputCoverage::MAX_NOTES`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub remarks: BTreeSet<String>,
+    /// How many TCP flows packets were put together to, so that the share of those with a caveat of theirs can be told; zero
+    /// where the input has flow records.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tcp_flows: u64,
     /// What was lost before the input was written, as the input says; `None` where it does not say.
     pub drops: Option<Drops>,
     /// What flow exporters had sent and was lost on the way; `None` where the format has no sequence numbers.
@@ -422,6 +426,7 @@ impl InputCoverage {
         }
         self.read.merge(other.read);
         self.used.merge(other.used);
+        self.tcp_flows += other.tcp_flows;
         for time in [other.first, other.last].into_iter().flatten() {
             self.saw(time);
         }
@@ -461,6 +466,11 @@ impl InputCoverage {
         self.truncated_at = self.truncated_at.into_iter().chain(other.truncated_at).min();
         self.error = self.error.take().into_iter().chain(other.error).min();
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// What every input held and what could not be used.

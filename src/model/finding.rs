@@ -11,6 +11,7 @@ use super::flow::{Counters, Name, Protocol, Provenance, RoundTrip};
 use super::location::Standing;
 use super::party::Asn;
 use super::time::Timestamp;
+use super::tunnel::Outer;
 
 /// What a policy says of a uniflow, over every place that the far end can be. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -221,6 +222,8 @@ pub struct FindingKey {
     pub to_zone: Option<ZoneId>,
     /// What a waiver says of it. Flows that one covers are a finding apart from those that none does.
     pub waiver: Option<Waived>,
+    /// The outer header of which tunnel it is; `None` for packets that carry no others.
+    pub tunnel: Option<Outer>,
 }
 
 impl FindingKey {
@@ -247,6 +250,8 @@ pub struct InventoryKey {
     pub to_zone: Option<ZoneId>,
     /// The worse decision of the two directions; `None` where no policy judged.
     pub decision: Option<Decision>,
+    /// The outer header of which tunnel it is; `None` for packets that carry no others.
+    pub tunnel: Option<Outer>,
 }
 
 /// A flow that shows a finding. Ordered by time, then by place in the inputs, then by everything else, so that the
@@ -514,6 +519,11 @@ impl Totals {
     /// Every total with its name.
     pub fn each(mut self) -> [(&'static str, super::coverage::Count); 9] {
         self.each_mut().map(|(name, count)| (name, *count))
+    }
+
+    /// Whether no record was counted.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 
     /// Adds other totals.

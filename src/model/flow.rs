@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::addr::Addr;
 use super::time::Timestamp;
-use super::tunnel::Tunnel;
+use super::tunnel::{Inner, Outer, Tunnel};
 
 /// An IANA protocol number (IE 4, protocolIdentifier).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -191,8 +191,9 @@ impl FlowFlags {
     pub const ONE_DIRECTION: Self = Self(1 << 1);
     /// The flow was rejected at the observation point: an attempt, nothing crossed.
     pub const REJECTED: Self = Self(1 << 2);
-    /// Fragments after the first, whose ports are not known.
-    pub const FRAGMENTS: Self = Self(1 << 3);
+    /// The record is of a tunnel's outer header, and every packet in it was read and is in a record of its own
+    /// ([`FlowRecord::outer`]).
+    pub const INSIDE_COUNTED: Self = Self(1 << 3);
     /// The source says that there was traffic and not how much: an empty forward direction is not empty
     /// ([`Uniflow::is_empty`]) and counts as movement ([`Uniflow::moved`]).
     pub const COUNTERS_UNKNOWN: Self = Self(1 << 4);
@@ -401,6 +402,12 @@ impl FlowRecord {
             tunnel: Tunnel::None,
             flags: FlowFlags(0),
         }
+    }
+
+    /// What the record counts where it is of a tunnel's outer header.
+    pub fn outer(&self) -> Option<Outer> {
+        let inside = if self.flags.has(FlowFlags::INSIDE_COUNTED) { Inner::Counted } else { Inner::Unread };
+        (self.tunnel != Tunnel::None).then_some(Outer { kind: self.tunnel, inside })
     }
 
     /// The two directions: what the source sent, and what the destination sent.

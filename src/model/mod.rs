@@ -37,5 +37,5 @@ pub use report::{
 };
 pub use time::Timestamp;
 pub use tripwire::{Tripped, TripwireResult};
-pub use tunnel::Tunnel;
+pub use tunnel::{Inner, Outer, Tunnel};
 pub use vantage::{Point, Vantage, VantageError};

@@ -16,6 +16,7 @@ use super::location::{Authority, Standing};
 use super::party::Asn;
 use super::time::Timestamp;
 use super::tripwire::TripwireResult;
+use super::tunnel::Outer;
 
 /// What an audit came to, and on what grounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,10 @@ pub struct Report {
     pub policy: Option<PolicySummary>,
     /// How many flows came to which end.
     pub totals: Totals,
+    /// The part of `totals` that is of outer headers of tunnels, where what is in them is in flow records of its own: their
+    /// octets are in `totals` twice.
+    #[serde(default, skip_serializing_if = "Totals::is_nothing")]
+    pub counted_inside: Totals,
     /// What the policy forbids or cannot decide, gravest first.
     pub findings: Vec<Finding>,
     /// What the policy's tripwires came to, in the order of their identifiers.
@@ -240,6 +245,9 @@ pub struct Finding {
     /// The waiver that covers it, or did until it expired. It does not change the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<FindingWaiver>,
+    /// The outer header of which tunnel it is, and where what is in it was counted; `None` for packets that carry no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Outer>,
 }
 
 impl Finding {
@@ -380,6 +388,9 @@ pub struct InventoryRow {
     /// How many far addresses, and whether that is exact.
     #[serde(with = "estimate")]
     pub far_addresses: (u64, bool),
+    /// The outer header of which tunnel it is, and where what is in it was counted; `None` for packets that carry no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Outer>,
 }
 
 /// What round-trip times showed, from which vantage, and by which rules.

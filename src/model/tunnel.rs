@@ -1,8 +1,11 @@
-//! Tunnels by their kind.
+//! Tunnels by their kind, and what came of their inside.
+
+use serde::{Deserialize, Serialize};
 
 /// What a flow is a tunnel of, where its packets carry others: what was inside is in records of its own, so that octets of
 /// both are never added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Tunnel {
     /// No tunnel, or none that is known.
@@ -15,6 +18,7 @@ pub enum Tunnel {
     /// Ethernet of a mirrored port in GRE.
     Erspan,
     /// Ethernet in IP (RFC 3378, RFC 8986).
+    #[serde(rename = "etherip")]
     EtherIp,
     /// Layer two tunnelling (RFC 2661, RFC 3931).
     L2tp,
@@ -37,12 +41,15 @@ pub enum Tunnel {
     /// Multicast on its way to a rendezvous point (RFC 7761 section 4.9.3).
     Pim,
     /// Compressed IP (RFC 3173).
+    #[serde(rename = "ipcomp")]
     IpComp,
     /// IP security with encryption (RFC 4303), also in UDP (RFC 3948).
     Esp,
     /// `WireGuard`.
+    #[serde(rename = "wireguard")]
     WireGuard,
     /// `OpenVPN`.
+    #[serde(rename = "openvpn")]
     OpenVpn,
 }
 
@@ -70,5 +77,46 @@ impl Tunnel {
             Self::WireGuard => "wireguard",
             Self::OpenVpn => "openvpn",
         })
+    }
+}
+
+/// What a record counts that is of a tunnel's outer header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Outer {
+    /// What the flow is a tunnel of.
+    pub kind: Tunnel,
+    /// Where what is in it was counted.
+    pub inside: Inner,
+}
+
+impl Outer {
+    /// Whether its octets are also in other records.
+    pub fn is_counted_inside(self) -> bool {
+        self.inside == Inner::Counted
+    }
+}
+
+/// Where the packets in a tunnel were counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inner {
+    /// In records of their own, each of them: a sum over all records that is to count every octet once leaves the outer
+    /// header's out.
+    Counted,
+    /// Not all of them could be read: the outer header's record alone tells of those.
+    Unread,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_name_tunnels_as_flow_records_do() {
+        for kind in [Tunnel::IpInIp, Tunnel::EtherIp, Tunnel::GtpU, Tunnel::IpComp, Tunnel::WireGuard, Tunnel::OpenVpn]
+        {
+            assert_eq!(serde_json::to_value(kind).unwrap().as_str(), kind.name());
+        }
     }
 }

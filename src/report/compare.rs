@@ -107,13 +107,13 @@ fn facts(finding: &Finding) -> impl PartialEq + use<'_> {
     (decision, severity, waiver, uniflows, sent, first, last, &to.party)
 }
 
-type Kind = [String; 10];
+type Kind = [String; 11];
 
 /// Findings by what makes two the same, in the order of the report.
 fn by_kind(report: &Report) -> BTreeMap<Kind, Vec<&Finding>> {
     let mut kinds: BTreeMap<Kind, Vec<&Finding>> = BTreeMap::new();
     for finding in &report.findings {
-        let Finding { rule, axis, zone, contact, opened_by, to, .. } = finding;
+        let Finding { rule, axis, zone, contact, opened_by, to, tunnel, .. } = finding;
         let kind = [
             rule.clone().unwrap_or_default(),
             format!("{axis:?}"),
@@ -125,6 +125,7 @@ fn by_kind(report: &Report) -> BTreeMap<Kind, Vec<&Finding>> {
             format!("{:?}", to.asn),
             to.organisation.clone().unwrap_or_default(),
             to.zone.clone().unwrap_or_default(),
+            tunnel.map(words::tunnel).unwrap_or_default(),
         ];
         kinds.entry(kind).or_default().push(finding);
     }

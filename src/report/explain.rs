@@ -23,6 +23,9 @@ pub fn write(report: &Report, finding: &Finding, style: Style, out: &mut dyn io:
     let to = &finding.to;
     painter.fact(0, "from", &format!("zone {}", finding.zone))?;
     painter.fact(0, "to", &format!("{}, {}", words::places(&to.places, to.standing), view::operator(to)))?;
+    if let Some(outer) = finding.tunnel {
+        painter.fact(0, "tunnel", &words::inside(outer))?;
+    }
     let contact = words::contact(finding.contact);
     let flows = words::several(finding.uniflows, "flow", "flows");
     let volume = words::volume(finding.sent, finding.contact);

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::view::Weight;
+use super::inputs::Weight;
 use super::words;
 use crate::model::{Asn, Count, InputCoverage, Lost, Sampling};
 

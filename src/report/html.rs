@@ -14,7 +14,9 @@ use askama::filters::{Escaper, Html};
 
 use summary::{Bar, PlaceBar, Tile, bar_width};
 
-use super::view::{self, Group, Landing, Section, Sums, Weight};
+use super::inputs::{self, Weight};
+use super::landing::{self, Landing, Sums};
+use super::view::{self, Group, Section};
 use super::visible::visible;
 use super::{horizon, text, words};
 use crate::model::{
@@ -218,7 +220,7 @@ impl<'r> Wire<'r> {
 
 impl<'r> Page<'r> {
     fn of(report: &'r Report) -> Self {
-        let landings = view::landings(report);
+        let landings = landing::landings(report);
         let (findings, findings_more) = cards(report, Section::Forbidden, 'f');
         let (undecided, undecided_more) = cards(report, Section::Undecided, 'u');
         let (waived, waived_more) = cards(report, Section::Waived, 'w');
@@ -323,7 +325,7 @@ fn meta(report: &Report) -> Vec<(&'static str, String)> {
     let rest = report.inputs.len().saturating_sub(names.len());
     let rest = if rest > 0 { format!(" and {} more", words::number(rest as u64)) } else { String::new() };
     meta.push(("Inputs", format!("{}{rest}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })));
-    meta.push(("Coverage", view::completeness(report)));
+    meta.push(("Coverage", inputs::completeness(report)));
     meta.extend(report.stamp.map(|at| ("Written", words::civil(at))));
     meta.retain(|(_, text)| !text.is_empty());
     meta
@@ -352,6 +354,7 @@ fn card(report: &Report, group: &Group<'_>, letter: char, number: usize) -> Card
         ("To", words::places(&lead.to.places, lead.to.standing)),
         ("Their addresses", group.far(MAX_NAMES)),
         ("Operator", view::operator(&lead.to)),
+        ("Tunnel", lead.tunnel.map(words::inside).unwrap_or_default()),
         ("Asked for as", group.names(MAX_NAMES).join(", ")),
     ];
     let mut policy_says = vec![match &lead.rule {
@@ -424,7 +427,7 @@ fn rows(landings: &[Landing<'_>]) -> Vec<Row> {
         .take(MAX_ROWS)
         .map(|landing| Row {
             place: words::places(&landing.to.places, landing.to.standing),
-            who: view::operator(landing.to),
+            who: landing.who(),
             zones: if alone { String::new() } else { landing.zones.iter().copied().collect::<Vec<_>>().join(", ") },
             sent: words::octets(landing.sent.octets),
             received: words::octets(landing.received.octets),
@@ -445,12 +448,15 @@ fn input(coverage: &InputCoverage) -> Input<'_> {
         coverage,
         read: words::number(coverage.read.count),
         used: words::number(coverage.used.count),
-        skipped: words::number(view::skipped(coverage)),
+        skipped: words::number(inputs::skipped(coverage)),
         period: period
             .map(|(first, last)| format!("{} to {}", words::civil(first), words::civil(last)))
             .unwrap_or_default(),
-        total: view::control_total(coverage),
-        lines: view::coverage_lines(coverage).into_iter().map(|(weight, line)| (weight == Weight::Gap, line)).collect(),
+        total: inputs::control_total(coverage),
+        lines: inputs::coverage_lines(coverage)
+            .into_iter()
+            .map(|(weight, line)| (weight == Weight::Gap, line))
+            .collect(),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::io;
 
+use super::inputs::{self, Weight};
+use super::landing::{self, Landing, Sums};
 use super::layout::{Column, Ink, Kind, LINE, Painter};
-use super::view::{self, Group, Landing, Section, Sums, Weight};
+use super::view::{self, Group, Section};
 use super::visible::visible;
 use super::{Style, horizon, words};
 use crate::model::{Contact, Decision, ExampleFlow, InputCoverage, Outcome, Report, Severity, Standing};
@@ -33,7 +35,7 @@ pub(super) fn write(report: &Report, style: Style, out: &mut dyn io::Write) -> i
     };
     painter.paragraph(0, ink, &view::headline(report))?;
     if let (Some(first), Some(last)) = (report.first, report.last) {
-        let coverage = view::completeness(report);
+        let coverage = inputs::completeness(report);
         painter.paragraph(0, Ink::Faint, &format!("Observed {}; coverage {coverage}.", words::span(first, last)))?;
     }
     for section in [Section::Forbidden, Section::Undecided, Section::Waived] {
@@ -118,6 +120,9 @@ fn finding(painter: &mut Painter<'_>, report: &Report, group: &Group<'_>, number
         &format!("{}: {}", words::places(&lead.to.places, lead.to.standing), group.far(MAX_SHOWN)),
     )?;
     painter.fact(indent, "operator", &view::operator(&lead.to))?;
+    if let Some(outer) = lead.tunnel {
+        painter.fact(indent, "tunnel", &words::inside(outer))?;
+    }
     if let Some(set) = lead.to.party.as_ref().and_then(|party| view::party(report, party)?.controlled_from) {
         painter.fact(indent, "answers to", &words::countries(&set))?;
     }
@@ -201,7 +206,7 @@ fn tripwires(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
 /// An example flow: the place in the input, and who spoke to whom.
 pub(super) fn where_to_look(report: &Report, flow: &ExampleFlow) -> String {
     let input = report.inputs.iter().find(|input| input.name == flow.input);
-    let (_, _, frame) = input.map_or(("", "", "position"), view::units);
+    let (_, _, frame) = input.map_or(("", "", "position"), inputs::units);
     let end = |addr: crate::model::Addr, port: u16| match (port, addr.is_v4()) {
         (0, _) => addr.to_string(),
         (_, true) => format!("{addr}:{port}"),
@@ -218,7 +223,7 @@ pub(super) fn where_to_look(report: &Report, flow: &ExampleFlow) -> String {
 }
 
 fn inventory(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
-    let landings = view::landings(report);
+    let landings = landing::landings(report);
     if landings.is_empty() {
         return Ok(());
     }
@@ -254,8 +259,9 @@ fn inventory(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
         let rest = landings.iter().skip(MAX_LANDINGS);
         let mut sums = (0_u64, 0_u64, 0_u64);
         for landing in rest {
-            sums.0 = sums.0.saturating_add(landing.sent.octets);
-            sums.1 = sums.1.saturating_add(landing.received.octets);
+            let (sent, received) = landing.counted();
+            sums.0 = sums.0.saturating_add(sent);
+            sums.1 = sums.1.saturating_add(received);
             sums.2 = sums.2.saturating_add(landing.flows);
         }
         let more = format!("and {} more, see --format json", words::number((landings.len() - MAX_LANDINGS) as u64));
@@ -277,7 +283,11 @@ fn inventory(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
             format!("{} {} ({})", words::number(count.count), words::total(name), words::octets(count.octets))
         })
         .collect();
-    painter.paragraph(0, Ink::Plain, &format!("All flows: {}.", ends.join(", ")))
+    painter.paragraph(0, Ink::Plain, &format!("All flows: {}.", ends.join(", ")))?;
+    match words::counted_inside(report.counted_inside) {
+        Some(text) => painter.paragraph(0, Ink::Plain, &text),
+        None => Ok(()),
+    }
 }
 
 /// What round-trip times showed.
@@ -313,7 +323,7 @@ fn landed(landing: &Landing<'_>, row: impl Fn([String; 2], [String; 4], &str) ->
         words::about(landing.addresses),
     ];
     let place = words::places(&landing.to.places, landing.to.standing);
-    (ink, row([place, view::operator(landing.to)], numbers, words::decision(landing.decision)))
+    (ink, row([place, landing.who()], numbers, words::decision(landing.decision)))
 }
 
 fn coverage(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
@@ -344,7 +354,7 @@ fn coverage(painter: &mut Painter<'_>, report: &Report) -> io::Result<()> {
     if all > MAX_INPUTS {
         let read = report.inputs.iter().fold(0, |sum: u64, input| sum.saturating_add(input.read.count));
         let used = report.inputs.iter().fold(0, |sum: u64, input| sum.saturating_add(input.used.count));
-        let skipped = report.inputs.iter().fold(0, |sum: u64, input| sum.saturating_add(view::skipped(input)));
+        let skipped = report.inputs.iter().fold(0, |sum: u64, input| sum.saturating_add(inputs::skipped(input)));
         let [read, used, skipped] = [read, used, skipped].map(words::number);
         let more = words::several((all - MAX_INPUTS) as u64, "input", "inputs");
         let text = format!(
@@ -362,8 +372,8 @@ fn inputs(n: usize) -> String {
 fn covered(painter: &mut Painter<'_>, input: &InputCoverage) -> io::Result<()> {
     let when = input.first.zip(input.last).map(|(first, last)| format!(", {}", words::span(first, last)));
     painter.paragraph(0, Ink::Strong, &format!("{} ({}){}", input.name, input.kind, when.unwrap_or_default()))?;
-    painter.paragraph(2, Ink::Plain, &view::control_total(input))?;
-    for (weight, line) in view::coverage_lines(input) {
+    painter.paragraph(2, Ink::Plain, &inputs::control_total(input))?;
+    for (weight, line) in inputs::coverage_lines(input) {
         let ink = if weight == Weight::Gap { Ink::Doubt } else { Ink::Plain };
         painter.item(2, "-", ink, &line)?;
     }

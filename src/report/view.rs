@@ -4,11 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{gaps, horizon, words};
+use super::landing::{self, Sums};
+use super::{horizon, words};
 use crate::model::{
-    Addr, Asn, Authority, Axis, Contact, Counters, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding,
-    FindingWaiver, InputCoverage, InventoryRow, LocationSource, Outcome, PartySummary, Report, RuleSummary, Sampling,
-    Severity, Skip, Standing, Timestamp, TripwireResult, ZoneSummary,
+    Addr, Asn, Authority, Axis, Contact, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver,
+    InputCoverage, LocationSource, Outcome, Outer, PartySummary, Report, RuleSummary, Severity, Standing,
+    Timestamp, TripwireResult, ZoneSummary,
 };
 
 /// Findings under one rule, from one zone to one kind of far end: both directions, whoever opened the conversation.
@@ -19,8 +20,13 @@ pub(super) struct Group<'r> {
     pub(super) lead: &'r Finding,
 }
 
-type GroupKey<'r> =
-    (&'r Option<String>, Axis, &'r str, CountrySet, Standing, Option<Asn>, &'r Option<String>, &'r Option<String>);
+type GroupKey<'r> = (
+    &'r Option<String>,
+    Axis,
+    &'r str,
+    (CountrySet, Standing, Option<Asn>, &'r Option<String>, &'r Option<String>),
+    Option<Outer>,
+);
 
 /// The parts of a report that hold findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +54,8 @@ pub(super) fn groups(report: &Report, section: Section) -> Vec<Group<'_>> {
     let mut groups: BTreeMap<(Decision, &Option<FindingWaiver>, GroupKey<'_>), Group<'_>> = BTreeMap::new();
     for finding in report.findings.iter().filter(|finding| Section::of(finding) == section) {
         let Endpoint { places, standing, asn, party, zone, .. } = &finding.to;
-        let key = (&finding.rule, finding.axis, finding.zone.as_str(), *places, *standing, *asn, party, zone);
+        let to = (*places, *standing, *asn, party, zone);
+        let key = (&finding.rule, finding.axis, finding.zone.as_str(), to, finding.tunnel);
         let key = (finding.decision, &finding.waiver, key);
         groups.entry(key).or_insert_with(|| Group { findings: Vec::new(), lead: finding }).findings.push(finding);
     }
@@ -299,7 +306,7 @@ pub(super) fn headline(report: &Report) -> String {
         );
     }
     if report.policy.is_none() {
-        let landed = landings(report);
+        let landed = landing::landings(report);
         let countries: BTreeSet<_> = landed.iter().filter_map(|landing| landing.to.places.only()).collect();
         let seen = if unseen > 0 { format!("; {}", incomplete()) } else { String::new() };
         return format!(
@@ -328,242 +335,6 @@ pub(super) fn headline(report: &Report) -> String {
 fn undecided_clause(undecided: &[Group<'_>]) -> Option<String> {
     let count: u64 = undecided.iter().map(|group| group.findings.len() as u64).sum();
     (count > 0).then(|| format!("{} could not be decided", words::several(count, "finding", "findings")))
-}
-
-/// Where traffic landed: rows of the inventory from all zones that share the far end and the decision.
-pub(super) struct Landing<'r> {
-    /// The far end.
-    pub(super) to: &'r Endpoint,
-    /// The decision.
-    pub(super) decision: Option<Decision>,
-    /// How many flow records.
-    pub(super) flows: u64,
-    /// What the zones sent.
-    pub(super) sent: Counters,
-    /// What the zones received.
-    pub(super) received: Counters,
-    /// How many far addresses; not exact where several zones met the same.
-    pub(super) addresses: (u64, bool),
-    /// From which zones.
-    pub(super) zones: BTreeSet<&'r str>,
-    /// The first and the last row's packets.
-    pub(super) seen: (Timestamp, Timestamp),
-}
-
-impl Landing<'_> {
-    /// All IP octets.
-    pub(super) fn octets(&self) -> u64 {
-        self.sent.octets.saturating_add(self.received.octets)
-    }
-}
-
-/// The inventory by place, organisation and decision, largest first.
-pub(super) fn landings(report: &Report) -> Vec<Landing<'_>> {
-    let mut landings: BTreeMap<_, Landing<'_>> = BTreeMap::new();
-    for row in &report.inventory {
-        let InventoryRow { to, .. } = row;
-        let key = (to.places, to.standing, to.asn, &to.organisation, &to.party, &to.zone, row.decision);
-        match landings.get_mut(&key) {
-            None => {
-                landings.insert(
-                    key,
-                    Landing {
-                        to,
-                        decision: row.decision,
-                        flows: row.flows,
-                        sent: row.sent,
-                        received: row.received,
-                        addresses: row.far_addresses,
-                        zones: BTreeSet::from([row.zone.as_str()]),
-                        seen: (row.first, row.last),
-                    },
-                );
-            }
-            Some(landing) => {
-                landing.flows = landing.flows.saturating_add(row.flows);
-                landing.sent.add(row.sent);
-                landing.received.add(row.received);
-                landing.addresses = (landing.addresses.0.max(row.far_addresses.0), false);
-                landing.zones.insert(&row.zone);
-                landing.seen = (landing.seen.0.min(row.first), landing.seen.1.max(row.last));
-            }
-        }
-    }
-    let mut landings: Vec<Landing<'_>> = landings.into_values().collect();
-    landings.sort_by_key(|landing| Reverse(landing.octets()));
-    landings
-}
-
-/// What the inventory adds up to, and how much of it went to or came from nobody knows where.
-#[derive(Default)]
-pub(super) struct Sums {
-    /// Flow records.
-    pub(super) flows: u64,
-    /// IP octets sent.
-    pub(super) sent: u64,
-    /// IP octets received.
-    pub(super) received: u64,
-    /// Flow records with a far end that could be anywhere.
-    pub(super) unknown_flows: u64,
-    /// Their octets, both ways.
-    pub(super) unknown_octets: u64,
-    /// Flow records with a far end whose place a round-trip time alone tells.
-    pub(super) timed_flows: u64,
-}
-
-impl Sums {
-    /// Of all rows.
-    pub(super) fn of(landings: &[Landing<'_>]) -> Self {
-        let mut sums = Self::default();
-        for landing in landings {
-            sums.flows = sums.flows.saturating_add(landing.flows);
-            sums.sent = sums.sent.saturating_add(landing.sent.octets);
-            sums.received = sums.received.saturating_add(landing.received.octets);
-            if landing.to.places.is_anywhere() {
-                sums.unknown_flows = sums.unknown_flows.saturating_add(landing.flows);
-                sums.unknown_octets = sums.unknown_octets.saturating_add(landing.octets());
-            } else if matches!(landing.to.standing, Standing::Unknown | Standing::Anycast | Standing::Refuted) {
-                sums.timed_flows = sums.timed_flows.saturating_add(landing.flows);
-            }
-        }
-        sums
-    }
-
-    /// How much of the traffic could be anywhere, in a sentence.
-    pub(super) fn unknown(&self) -> String {
-        let octets = self.sent.saturating_add(self.received);
-        if self.unknown_flows == 0 {
-            let or = if self.timed_flows > 0 { " or a round-trip time proves" } else { "" };
-            return format!("Every far end has a place that a source states{or}.");
-        }
-        format!(
-            "Of the flows {}, and of the octets {}, had a far end whose place no source tells.",
-            words::percent(self.unknown_flows, self.flows),
-            words::percent(self.unknown_octets, octets)
-        )
-    }
-}
-
-/// How much weight a line about an input has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weight {
-    /// Traffic can hide behind it.
-    Gap,
-    /// Worth knowing.
-    Note,
-}
-
-/// How the kinds of inputs begin that are JSON.
-const JSON: [&str; 4] = ["aws-cloudwatch", "azure", "gcp", "oci"];
-
-/// What an input's positions are called: a capture has packets and frames, a log has records and lines.
-pub(super) fn units(input: &InputCoverage) -> (&'static str, &'static str, &'static str) {
-    let capture = !input.link_types.is_empty() || input.kind.starts_with("pcap") || input.kind == "live";
-    if input.lost.is_some() {
-        // Flow telemetry: records in messages, which are frames of a capture or are counted themselves.
-        return ("record", "records", if input.kind.contains(" in pcap") { "frame" } else { "message" });
-    }
-    match &*input.kind {
-        _ if capture => ("packet", "packets", "frame"),
-        kind if kind.contains("parquet") => ("record", "records", "row"),
-        // Objects stand a line each, or in an array.
-        kind if JSON.iter().any(|json| kind.starts_with(json)) => ("record", "records", "line or element"),
-        _ => ("record", "records", "line"),
-    }
-}
-
-/// Whether all that the inputs held could be judged, in a phrase.
-pub(super) fn completeness(report: &Report) -> String {
-    let gaps = report.inputs.iter().filter(|input| !input.is_complete()).count() as u64;
-    let all = report.inputs.len() as u64;
-    match (gaps, all) {
-        (_, 0) => "no input".to_owned(),
-        (0, _) => "complete".to_owned(),
-        (1, 1) => "incomplete".to_owned(),
-        _ => format!("incomplete: {} of {} have gaps", words::number(gaps), words::several(all, "input", "inputs")),
-    }
-}
-
-/// The control total of an input: what was read is what was used and what was not.
-pub(super) fn control_total(input: &InputCoverage) -> String {
-    let (one, many, _) = units(input);
-    let skipped = skipped(input);
-    let mut text = format!(
-        "{} read ({}) = {} in flows + {} skipped",
-        words::several(input.read.count, one, many),
-        words::octets(input.read.octets),
-        words::number(input.used.count),
-        words::number(skipped),
-    );
-    let accounted = u128::from(input.used.count) + u128::from(skipped);
-    if accounted != u128::from(input.read.count) {
-        text.push_str(": this does not add up");
-    }
-    text
-}
-
-/// How much of an input is in no flow.
-pub(super) fn skipped(input: &InputCoverage) -> u64 {
-    input.skipped.values().fold(0, |sum, count| sum.saturating_add(count.total.count))
-}
-
-/// Everything that limits what an input shows, a line each.
-pub(super) fn coverage_lines(input: &InputCoverage) -> Vec<(Weight, String)> {
-    let (_, _, frame) = units(input);
-    let first = |positions: &[u64]| {
-        let texts: Vec<String> = positions.iter().map(u64::to_string).collect();
-        if texts.is_empty() { String::new() } else { format!(", first at {frame} {}", texts.join(", ")) }
-    };
-    let mut lines = Vec::new();
-    if let Some(error) = &input.error {
-        lines.push((Weight::Gap, format!("reading ended early: {error}")));
-    }
-    if let Some(offset) = input.truncated_at {
-        lines.push((
-            Weight::Gap,
-            format!("the input breaks off in the middle of a record, at offset {}", words::number(offset)),
-        ));
-    }
-    match input.drops {
-        Some(drops) if drops.kernel > 0 || drops.interface > 0 => lines.push((
-            Weight::Gap,
-            format!(
-                "lost before it was written: {} by the capture's buffers, {} by the interface",
-                words::several(drops.kernel, "packet", "packets"),
-                words::number(drops.interface)
-            ),
-        )),
-        Some(_) => lines.push((Weight::Note, "the input says that nothing was lost before it was written".to_owned())),
-        None if input.lost.is_some() => {}
-        None => {
-            lines.push((
-                Weight::Note,
-                "the input does not say whether anything was lost before it was written".to_owned(),
-            ));
-        }
-    }
-    lines.extend(input.lost.map(gaps::lost));
-    if let Some(sampling) = input.sampling.filter(Sampling::left_out) {
-        lines.push((Weight::Gap, gaps::sampled(&sampling)));
-    }
-    for (reason, count) in &input.skipped {
-        let weight = if Skip::hides_traffic(*reason) { Weight::Gap } else { Weight::Note };
-        let (n, octets) = (words::number(count.total.count), words::octets(count.total.octets));
-        lines.push((weight, format!("skipped {n} ({octets}): {}{}", reason.sentence(), first(&count.positions))));
-    }
-    for (reason, count) in &input.caveats {
-        let n = words::number(count.total.count);
-        lines.push((Weight::Note, format!("{n}: {}{}", reason.sentence(), first(&count.positions))));
-    }
-    if !input.transit.is_empty() {
-        lines.push((Weight::Note, gaps::transit(input)));
-    }
-    if !input.notes.is_empty() {
-        let notes: Vec<&str> = input.notes.iter().map(String::as_str).collect();
-        lines.push((Weight::Note, format!("not understood: {}", notes.join("; "))));
-    }
-    lines.extend(input.remarks.iter().map(|remark| (Weight::Note, remark.clone())));
-    lines
 }
 
 /// A source of locations in a line: date, kind, size, weight.

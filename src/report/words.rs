@@ -1,8 +1,8 @@
 //! The words of a report: the same fact reads the same in every format.
 
 use crate::model::{
-    Authority, Axis, Contact, Country, CountrySet, Decision, FindingWaiver, NameSource, Opener, Outcome, SetSummary,
-    Severity, Standing, Timestamp, Volume, WaiverSummary,
+    Authority, Axis, Contact, Count, Country, CountrySet, Decision, FindingWaiver, Inner, NameSource, Opener, Outcome,
+    Outer, SetSummary, Severity, Standing, Timestamp, Totals, Tunnel, Volume, WaiverSummary,
 };
 
 /// A number of octets for people, in SI units with one decimal: `999 B`, `5.2 kB`, `1.0 MB`.
@@ -358,4 +358,53 @@ mod tests {
         assert_eq!(places(&CountrySet::ANYWHERE, Standing::Anycast), "undetermined (anycast)");
         assert_eq!(countries(&set(&["CN"]).complement()), "any of 249 countries, not China (CN)");
     }
+}
+
+/// A tunnel's outer header, in a row of a table: `tunnel: GRE, its inside is counted in rows of its own`.
+pub(super) fn tunnel(outer: Outer) -> String {
+    format!("tunnel: {}", inside(outer))
+}
+
+/// Of which tunnel an outer header is, and where what is in it was counted.
+pub(super) fn inside(outer: Outer) -> String {
+    let kind = match outer.kind {
+        Tunnel::None => "unknown",
+        Tunnel::IpInIp => "IP in IP",
+        Tunnel::Gre => "GRE",
+        Tunnel::Erspan => "ERSPAN",
+        Tunnel::EtherIp => "EtherIP",
+        Tunnel::L2tp => "L2TP",
+        Tunnel::Vxlan => "VXLAN",
+        Tunnel::Geneve => "Geneve",
+        Tunnel::GtpU => "GTP-U",
+        Tunnel::Teredo => "Teredo",
+        Tunnel::Ayiya => "AYIYA",
+        Tunnel::Capwap => "CAPWAP",
+        Tunnel::Mpls => "MPLS",
+        Tunnel::Lisp => "LISP",
+        Tunnel::Pim => "PIM",
+        Tunnel::IpComp => "IPComp",
+        Tunnel::Esp => "ESP",
+        Tunnel::WireGuard => "WireGuard",
+        Tunnel::OpenVpn => "OpenVPN",
+    };
+    match outer.inside {
+        Inner::Counted => format!("{kind}, its inside is counted in rows of its own"),
+        Inner::Unread => format!("{kind}, its inside was not read"),
+    }
+}
+
+/// How much of the totals is counted in other flows too, in a sentence.
+pub(super) fn counted_inside(totals: Totals) -> Option<String> {
+    let all = totals.each().into_iter().fold(Count::default(), |mut sum, (_, count)| {
+        sum.merge(count);
+        sum
+    });
+    (all.count > 0).then(|| {
+        let flows = several(all.count, "flow", "flows");
+        format!(
+            "Of these, {flows} ({}) carried others, which are flows of their own: sums of rows leave those octets out.",
+            octets(all.octets)
+        )
+    })
 }

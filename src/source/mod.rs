@@ -15,6 +15,7 @@ pub mod cloud;
 pub mod compression;
 mod detect;
 pub mod export;
+mod first_object;
 mod lines;
 pub mod log;
 mod members;

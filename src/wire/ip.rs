@@ -110,6 +110,24 @@ fn six(octets: &[u8], on_wire: u32) -> Result<(Packet, Content<'_>), Unread> {
     Ok(packet(addresses, 0, &chain, lengths, caveats))
 }
 
+/// The extension headers of the general form (RFC 6564), and those that came before it and have it too.
+const fn is_generic(next: IpNumber) -> bool {
+    matches!(
+        next,
+        IpNumber::IPV6_HEADER_HOP_BY_HOP
+            | IpNumber::IPV6_ROUTE_HEADER
+            | IpNumber::IPV6_DESTINATION_OPTIONS
+            | IpNumber::MOBILITY_HEADER
+            | IpNumber::HIP
+            | IpNumber::SHIM6
+    )
+}
+
+/// Whether another header follows that tells what the packet carries.
+const fn is_extension(next: IpNumber) -> bool {
+    is_generic(next) || matches!(next, IpNumber::AUTHENTICATION_HEADER)
+}
+
 #[inline]
 fn packet<'a>(
     (src, dst): (Addr, Addr),
@@ -122,7 +140,8 @@ fn packet<'a>(
     let left = ip_payload.saturating_sub(chain.stepped);
     let is_later = chain.is_later_fragment();
     let segment = if is_later {
-        if protocol.has_ports() {
+        // Behind an extension header, the first fragment alone tells the protocol.
+        if protocol.has_ports() || is_extension(chain.next) {
             caveats.set(Caveat::FragmentWithoutPorts);
         }
         Segment::data(left)
@@ -234,12 +253,7 @@ impl<'a> Chain<'a> {
     /// `None` where the header at hand was not captured.
     fn step(&mut self, payload: u32) -> Option<Step> {
         let (next, length) = match self.next {
-            IpNumber::IPV6_HEADER_HOP_BY_HOP
-            | IpNumber::IPV6_ROUTE_HEADER
-            | IpNumber::IPV6_DESTINATION_OPTIONS
-            | IpNumber::MOBILITY_HEADER
-            | IpNumber::HIP
-            | IpNumber::SHIM6 => {
+            next if is_generic(next) => {
                 let header = Ipv6RawExtHeaderSlice::from_slice(self.rest).ok()?;
                 let carries_nothing = header.next_header() == IpNumber::IPV6_NO_NEXT_HEADER;
                 let own = matches!(self.next, IpNumber::MOBILITY_HEADER | IpNumber::HIP | IpNumber::SHIM6);

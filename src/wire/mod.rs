@@ -100,6 +100,29 @@ pub struct Dissected<'a> {
     pub inside: Inside<'a>,
 }
 
+impl<'a> Dissected<'a> {
+    /// Reads what the packet carries, where that is another: `None` where it carries none, or something other than IP. Where
+    /// it cannot be read, what was not understood. `inside` is right about it afterwards.
+    pub fn open(&mut self) -> Result<Option<Self>, Option<Note>> {
+        let within: Tunnelled<'a> = match self.inside {
+            Inside::Nothing => return Ok(None),
+            Inside::Unread => return Err(None),
+            Inside::Tunnelled(within) => within,
+        };
+        match within.dissect() {
+            Ok(found) => Ok(Some(found)),
+            Err(Unread { skip: Skip::NotIp, .. }) => {
+                self.inside = Inside::Nothing;
+                Ok(None)
+            }
+            Err(unread) => {
+                self.inside = Inside::Unread;
+                Err(unread.note)
+            }
+        }
+    }
+}
+
 /// What is inside a packet of a tunnel.
 #[derive(Clone, Copy, Debug)]
 pub enum Inside<'a> {

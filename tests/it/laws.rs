@@ -9,8 +9,8 @@ use landfall::audit::{Audit, Auditor, Grounds, Local};
 use landfall::locate::{Atlas, Horizon, Medium};
 use landfall::model::{
     Addr, Authority, BiflowDirection, Caveat, Counters, Country, CountrySet, Decision, FlowFlags, FlowRecord,
-    InputCoverage, InputId, Location, Name, NameSource, Protocol, Provenance, PublisherId, RoundTrip, Skip, Standing,
-    Timestamp,
+    InputCoverage, InputId, Location, Name, NameSource, Outer, Protocol, Provenance, PublisherId, RoundTrip, Skip,
+    Standing, Timestamp, Tunnel,
 };
 use landfall::policy::{Library, Policy};
 use proptest::prelude::*;
@@ -190,7 +190,10 @@ pub(crate) fn observed() -> impl Strategy<Value = Observed> {
             record.direction =
                 [BiflowDirection::Arbitrary, BiflowDirection::Initiator, BiflowDirection::ReverseInitiator]
                     [usize::from(direction)];
-            record.flags = FlowFlags(flags & 0b111);
+            record.flags = FlowFlags(flags);
+            if protocol == 47 {
+                record.tunnel = Tunnel::Gre;
+            }
             (record, name.map(|text| Name { text: text.into(), from: NameSource::Sni }))
         },
     )
@@ -273,6 +276,14 @@ proptest! {
         prop_assert_eq!(counted, records.len() as u64);
         let octets: u64 = audit.totals.each().iter().map(|(_, count)| count.octets).sum();
         prop_assert_eq!(octets, records.iter().map(|(record, _)| record.forward.octets + record.reverse.octets).sum::<u64>());
+        // What is left out of sums of octets is the outer headers whose inside is in records of its own, and nothing else.
+        let outer = records.iter().map(|(record, _)| record).filter(|record| record.outer().is_some_and(Outer::is_counted_inside));
+        let twice: Vec<_> = audit.counted_inside.each().iter().map(|(_, count)| *count).collect();
+        prop_assert_eq!(twice.iter().map(|count| count.count).sum::<u64>(), outer.clone().count() as u64);
+        prop_assert_eq!(
+            twice.iter().map(|count| count.octets).sum::<u64>(),
+            outer.map(|record| record.forward.octets + record.reverse.octets).sum::<u64>()
+        );
         if audit.totals.forbid.count > 0 {
             prop_assert!(audit.findings.keys().any(|key| key.decision == Decision::Forbid));
         }

@@ -346,7 +346,7 @@ fn later_fragments_are_flows_without_ports() {
         .iter()
         .map(|record| (record.sport, record.flags, record.direction, record.forward.payload))
         .collect();
-    assert_eq!(seen, [(50000, FlowFlags(0), Initiator, 100), (0, FlowFlags::FRAGMENTS, Arbitrary, 108)]);
+    assert_eq!(seen, [(50000, FlowFlags(0), Initiator, 100), (0, FlowFlags(0), Arbitrary, 108)]);
     assert_eq!(coverage.caveats[&Caveat::FragmentWithoutPorts].positions, [2]);
     assert_eq!((coverage.skipped[&Skip::NotIp].total.count, coverage.skipped[&Skip::NotIp].total.octets), (1, 60));
     assert_eq!(coverage.link_types, [(1, 1), (101, 2)].into());
@@ -388,10 +388,7 @@ fn fragments_that_come_before_their_first_wait_for_it() {
     let whole = Counters { payload: 16 + 16 + 8, ..counters(3) };
     assert_eq!(
         seen,
-        [
-            (50_000, whole, 1, 10 * SECOND, FlowFlags(0)),
-            (0, counters(1), 3, 10 * SECOND + 2_000_000, FlowFlags::FRAGMENTS)
-        ]
+        [(50_000, whole, 1, 10 * SECOND, FlowFlags(0)), (0, counters(1), 3, 10 * SECOND + 2_000_000, FlowFlags(0))]
     );
     assert_eq!(coverage.caveats[&Caveat::FragmentWithoutPorts].positions, [3]);
     assert_eq!((coverage.used.count, coverage.used.octets), (4, 144));

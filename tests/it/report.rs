@@ -4,7 +4,7 @@ mod fixture;
 mod schema;
 
 use landfall::diag::Colour;
-use landfall::model::{Doubt, DoubtKind, Outcome, Reading, Report};
+use landfall::model::{Count, Doubt, DoubtKind, Inner, Outcome, Outer, Reading, Report, Tunnel};
 use landfall::report::{Format, ReadError, SCHEMA_JSON, Style, octets, read_json, write};
 use unicode_width::UnicodeWidthStr;
 
@@ -381,4 +381,29 @@ fn the_text_is_as_it_was_reviewed() {
         let golden = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(shown, golden, "{name} differs; look at it, then UPDATE=1");
     }
+}
+
+/// An outer header whose inside is in rows of its own is shown, and its octets are in no sum.
+#[test]
+fn octets_in_tunnels_are_counted_once() {
+    let plain = fixture::inventory_only();
+    let mut report = plain.clone();
+    let mut outer = report.inventory[0].clone();
+    (outer.sent.octets, outer.received.octets) = (7_000_000_000, 0);
+    outer.tunnel = Some(Outer { kind: Tunnel::Gre, inside: Inner::Counted });
+    report.inventory.insert(0, outer);
+    report.counted_inside.unjudged = Count { count: 1, octets: 7_000_000_000 };
+    let row = |text: &str| text.lines().find(|line| line.starts_with("Total")).unwrap().to_owned();
+    let octets = |line: &str| line.split_whitespace().skip(1).take(4).collect::<Vec<_>>().join(" ");
+    let shown = text(&report, 120);
+    assert_eq!(octets(&row(&shown)), octets(&row(&text(&plain, 120))));
+    assert!(joined(&shown).contains("tunnel: GRE, its inside is counted in rows of its own"), "{shown}");
+    assert!(joined(&shown).contains("Of these, 1 flow (7.0 GB) carried others"), "{shown}");
+    let page = seen(&html(&report));
+    assert!(page.contains("tunnel: GRE, its inside is counted in rows of its own"));
+    // What was not read is in no other row, so that it counts.
+    report.inventory[0].tunnel = Some(Outer { kind: Tunnel::Esp, inside: Inner::Unread });
+    let shown = text(&report, 120);
+    assert!(joined(&shown).contains("tunnel: ESP, its inside was not read"), "{shown}");
+    assert!(row(&shown).contains("7.0 GB"), "{shown}");
 }

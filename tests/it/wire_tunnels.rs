@@ -2,7 +2,7 @@
 
 use landfall::meter::{Frame, Meter, MeterConfig};
 use landfall::model::{
-    Addr, Batch, Caveat, FlowEndReason, FlowRecord, InputCoverage, InputId, Protocol, Timestamp, Tunnel,
+    Addr, Batch, Caveat, FlowEndReason, FlowRecord, Inner, InputCoverage, InputId, Protocol, Timestamp, Tunnel,
 };
 use landfall::wire::{Inside, LinkType, dissect};
 use proptest::prelude::*;
@@ -198,7 +198,31 @@ fn inside_and_outside_are_flows_and_a_frame_is_used_once() {
     let (records, coverage) = metered(&[(1, arp), (1, over_ip(50, &[], &[0xc5; 32]))]);
     assert_eq!(records.iter().map(|record| record.tunnel).collect::<Vec<_>>(), [Tunnel::Vxlan, Tunnel::Esp]);
     assert_eq!(caveat(&coverage, Caveat::TunnelUnread), 1, "ESP, and not ARP");
+    assert!(records.iter().all(|record| record.outer().is_some_and(|outer| outer.inside == Inner::Unread)));
     assert_eq!(caveat(&coverage, Caveat::Tunnelled), 0);
+}
+
+/// Octets may be left out of a sum where all of them are in other records, and only there.
+#[test]
+fn an_outer_header_knows_whether_all_inside_was_counted() {
+    let vxlan = |rest: &[u8]| over_udp(4789, &[8, 0, 0, 0, 0, 0, 9, 0], rest);
+    let (read, arp) = (vxlan(&ethernet(0x0800, &inner())), vxlan(&ethernet(0x0806, &[0; 28])));
+    // An IPv4 header that says that it is one of IPv6.
+    let broken = vxlan(&ethernet(0x0800, &[0x65; 40]));
+    let inside = |frames: &[&Vec<u8>]| {
+        let frames: Vec<_> = frames.iter().map(|frame| (1, (*frame).clone())).collect();
+        let (records, _) = metered(&frames);
+        let outer: Vec<_> = records.iter().filter_map(FlowRecord::outer).collect();
+        assert_eq!(outer.len(), 1);
+        (outer[0].kind, outer[0].inside)
+    };
+    assert_eq!(inside(&[&read, &read]), (Tunnel::Vxlan, Inner::Counted));
+    assert_eq!(inside(&[&read, &arp]), (Tunnel::Vxlan, Inner::Counted), "what is not IP is in no flow anyway");
+    assert_eq!(inside(&[&arp]), (Tunnel::Vxlan, Inner::Unread), "nothing of it is counted elsewhere");
+    assert_eq!(inside(&[&read, &broken]), (Tunnel::Vxlan, Inner::Unread));
+    assert_eq!(inside(&[&broken, &read]), (Tunnel::Vxlan, Inner::Unread));
+    let (records, _) = metered(&[(1, inner())]);
+    assert_eq!(records[0].outer(), None);
 }
 
 #[test]
@@ -300,4 +324,29 @@ proptest! {
         }
         prop_assert!(depth <= 4);
     }
+}
+
+/// RFC 8200 section 4.5: extension headers of the fragmentable part are in the first fragment, and its fragment header names
+/// the first of them in every fragment.
+#[test]
+fn fragments_before_their_first_find_the_protocol_behind_extension_headers() {
+    let fragment = |word: u16, rest: &[u8]| {
+        let [w0, w1] = word.to_be_bytes();
+        ip6(44, &[&[60, 0, w0, w1, 0, 0, 0, 9], rest].concat())
+    };
+    // Destination options of eight octets, then 16 octets of UDP: the later fragment begins at octet 24.
+    let options = [17, 0, 1, 4, 0, 0, 0, 0];
+    let datagram = udp(50000, 53, &[7; 16]);
+    let first = fragment(1, &[&options, &datagram[..16]].concat());
+    let last = fragment(24, &datagram[16..]);
+    for frames in [[first.clone(), last.clone()], [last.clone(), first]] {
+        let (records, coverage) = metered(&[(1, frames[0].clone()), (1, frames[1].clone())]);
+        let seen: Vec<_> =
+            records.iter().map(|record| (record.protocol, record.dport, record.forward.packets)).collect();
+        assert_eq!(seen, [(Protocol::UDP, 53, 2)]);
+        assert_eq!(caveat(&coverage, Caveat::FragmentWithoutPorts), 0);
+    }
+    let (records, coverage) = metered(&[(1, last)]);
+    assert_eq!((records[0].protocol, records.len()), (Protocol(60), 1));
+    assert_eq!(caveat(&coverage, Caveat::FragmentWithoutPorts), 1);
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::view::{Landing, Sums};
+use super::super::landing::{Landing, Sums};
 use super::super::words;
 use super::Tone;
 use crate::model::{Decision, Report};
@@ -37,17 +37,22 @@ pub(super) struct PlaceBar {
 
 /// Flows and octets by tone: forbidden, undecided, permitted, and what was not judged.
 fn by_tone(report: &Report) -> [(Tone, u64, u64); 4] {
-    let totals = report.totals;
-    let mut rest = (0_u64, 0_u64);
-    for (_, count) in totals.each().iter().filter(|(name, _)| !["forbid", "indeterminate", "permit"].contains(name)) {
-        rest = (rest.0.saturating_add(count.count), rest.1.saturating_add(count.octets));
+    let mut tones = [(Tone::Forbid, 0, 0), (Tone::Doubt, 0, 0), (Tone::Permit, 0, 0), (Tone::Quiet, 0, 0_u64)];
+    for ((name, all), (_, twice)) in report.totals.each().into_iter().zip(report.counted_inside.each()) {
+        let at = match name {
+            "forbid" => Tone::Forbid,
+            "indeterminate" => Tone::Doubt,
+            "permit" => Tone::Permit,
+            _ => Tone::Quiet,
+        };
+        for (tone, flows, octets) in &mut tones {
+            if *tone == at {
+                *flows = all.count.saturating_add(*flows);
+                *octets = all.octets.saturating_sub(twice.octets).saturating_add(*octets);
+            }
+        }
     }
-    [
-        (Tone::Forbid, totals.forbid.count, totals.forbid.octets),
-        (Tone::Doubt, totals.indeterminate.count, totals.indeterminate.octets),
-        (Tone::Permit, totals.permit.count, totals.permit.octets),
-        (Tone::Quiet, rest.0, rest.1),
-    ]
+    tones
 }
 
 const fn tone_word(tone: Tone) -> &'static str {
@@ -134,7 +139,7 @@ pub(super) fn places(landings: &[Landing<'_>]) -> Vec<PlaceBar> {
             places.len() - 1
         });
         if let Some((_, sums)) = places.get_mut(at) {
-            add(sums, Reverse(landing.decision), landing.octets());
+            add(sums, Reverse(landing.decision), landing.counted_octets());
         }
     }
     places.sort_by_key(|(_, sums)| Reverse(whole(sums)));

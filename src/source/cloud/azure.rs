@@ -26,8 +26,9 @@ use crate::model::{
     Provenance, Skip, Timestamp,
 };
 use crate::source::Source;
+use crate::source::first_object::FirstObject;
 use crate::source::members::{Text, members};
-use crate::source::objects::{FirstObject, Objects, Taken};
+use crate::source::objects::{Objects, Taken};
 
 /// The name of the format in reports.
 pub const KIND: &str = "azure-flow-logs";

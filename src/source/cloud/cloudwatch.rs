@@ -12,9 +12,10 @@ use std::io::Read;
 use super::aws::{self, Reading};
 use super::json::{Into, ObjectLog, Records};
 use crate::model::{InputCoverage, InputId};
+use crate::source::first_object::FirstObject;
 use crate::source::lines::Line;
 use crate::source::members::{Text, members};
-use crate::source::objects::{FirstObject, Taken};
+use crate::source::objects::Taken;
 use crate::source::{Options, Source};
 
 /// The name of the format in reports.

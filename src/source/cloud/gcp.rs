@@ -32,8 +32,9 @@ use crate::model::{
     Caveat, FlowFlags, FlowRecord, InputCoverage, InputId, Protocol, Provenance, RoundTrip, Skip, Timestamp,
 };
 use crate::source::Source;
+use crate::source::first_object::FirstObject;
 use crate::source::members::{Number, Text, members};
-use crate::source::objects::{FirstObject, Taken};
+use crate::source::objects::Taken;
 use crate::source::opened::by_ports;
 
 /// The name of the format in reports.

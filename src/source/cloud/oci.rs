@@ -20,8 +20,9 @@ use super::intake::{Opener, Time};
 use super::json::{Into, ObjectLog, Records};
 use crate::model::{FlowFlags, FlowRecord, InputCoverage, InputId, Protocol, Provenance, Skip, Timestamp};
 use crate::source::Source;
+use crate::source::first_object::FirstObject;
 use crate::source::members::{Number, Text, members};
-use crate::source::objects::{FirstObject, Taken};
+use crate::source::objects::Taken;
 use crate::source::opened::by_ports;
 
 /// The name of the format in reports.

@@ -4,7 +4,7 @@ use super::record::opened_by_icmp;
 use super::sampling::Rate;
 use super::sink::Sink;
 use crate::model::{
-    BiflowDirection, Caveat, Counters, FlowEndReason, FlowFlags, FlowRecord, Protocol, Provenance, Skip, Timestamp,
+    BiflowDirection, Caveat, Counters, FlowEndReason, FlowFlags, FlowRecord, Protocol, Provenance, Timestamp,
 };
 use crate::source::opened;
 use crate::wire::{Caveats, Dissected, Inside, Packet, Unread};
@@ -27,7 +27,6 @@ pub(super) fn packet(packet: &Packet, time: Timestamp, rate: Rate, provenance: P
         rate.scale_all(Counters { octets: packet.octets.into(), packets: 1, payload: packet.payload.into() });
     record.flags.set(FlowFlags::ONE_DIRECTION);
     if packet.fragment.is_some_and(|fragment| fragment.offset > 0) {
-        record.flags.set(FlowFlags::FRAGMENTS);
         caveats.set(Caveat::FragmentWithoutPorts);
     }
     if packet.tcp_flags & (FIN | RST) != 0 {
@@ -70,6 +69,9 @@ pub(super) fn frame(
     };
     let made = |found: &Dissected<'_>, sink: &Sink<'_>| {
         let (mut record, mut caveats) = packet(&found.packet, at, scale, sink.provenance());
+        if matches!(found.inside, Inside::Tunnelled(_)) {
+            record.flags.set(FlowFlags::INSIDE_COUNTED);
+        }
         if rate.is_none() {
             caveats.set(Caveat::SamplingUnknown);
         }
@@ -82,19 +84,16 @@ pub(super) fn frame(
         }
         (record, caveats)
     };
+    let mut opened = found.open();
     let (record, caveats) = made(&found, sink);
     sink.keep(record, caveats, span);
     loop {
-        let octets = scale.scale(found.packet.octets.into());
-        found = match found.inside {
-            Inside::Nothing => return,
-            Inside::Unread => return sink.caveat(Caveat::TunnelUnread, octets),
-            Inside::Tunnelled(within) => match within.dissect() {
-                Ok(inner) => inner,
-                Err(Unread { skip: Skip::NotIp, .. }) => return,
-                Err(_) => return sink.caveat(Caveat::TunnelUnread, octets),
-            },
-        };
+        match opened {
+            Ok(None) => return,
+            Ok(Some(inner)) => found = inner,
+            Err(_) => return sink.caveat(Caveat::TunnelUnread, scale.scale(found.packet.octets.into())),
+        }
+        opened = found.open();
         let (record, caveats) = made(&found, sink);
         sink.beside(record, caveats, span);
     }

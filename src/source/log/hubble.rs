@@ -14,7 +14,7 @@ use super::value::Value;
 use crate::model::{Batch, BiflowDirection, Drops, FlowFlags, InputId, NameSource, Protocol, Provenance, Skip};
 use crate::source::Source;
 use crate::source::compression::Unwrapped;
-use crate::source::objects::FirstObject;
+use crate::source::first_object::FirstObject;
 use crate::wire::name::of_text;
 
 /// The name of the format in reports.

@@ -21,8 +21,8 @@ use crate::model::{
     Batch, Caveat, Counters, FlowEndReason, FlowFlags, InputCoverage, InputId, Protocol, Provenance, Skip,
 };
 use crate::source::compression::Unwrapped;
+use crate::source::first_object::FirstObject;
 use crate::source::lines::{Line, Lines};
-use crate::source::objects::FirstObject;
 use crate::source::{Progress, Source, SourceError};
 
 /// The name of the CSV format in reports.

@@ -14,7 +14,7 @@ use super::{Told, opened};
 use crate::model::{Batch, BiflowDirection, InputId, NameSource, Protocol, Provenance, Skip};
 use crate::source::Source;
 use crate::source::compression::Unwrapped;
-use crate::source::objects::FirstObject;
+use crate::source::first_object::FirstObject;
 use crate::wire::name::{of_host, of_text};
 
 /// The name of the format in reports.

@@ -25,9 +25,10 @@ use crate::model::{
     Protocol, Provenance, Skip,
 };
 use crate::source::compression::Unwrapped;
+use crate::source::first_object::FirstObject;
 use crate::source::lines::More;
 use crate::source::members::MAX_UNKNOWN;
-use crate::source::objects::{FirstObject, Object, Objects, Taken};
+use crate::source::objects::{Object, Objects, Taken};
 use crate::source::{Options, Progress, Source, SourceError};
 use crate::wire::name::{DNS_PORT, of_host, of_text};
 

@@ -132,6 +132,7 @@ fn key_finding(id: &str, contact: Contact, carried: Counters) -> Finding {
         horizon: Vec::new(),
         examples: vec![key_flow(carried)],
         waiver: None,
+        tunnel: None,
     }
 }
 
@@ -192,6 +193,7 @@ fn row(to: Endpoint, decision: Option<Decision>, flows: u64, out: u64, back: u64
         first: at("2020-03-30T14:58:00Z"),
         last: at("2020-03-30T15:20:00Z"),
         far_addresses: far,
+        tunnel: None,
     }
 }
 
@@ -337,6 +339,7 @@ pub(super) fn zoom() -> Report {
         last: Some(at("2020-03-30T15:20:00Z")),
         policy: Some(policy()),
         totals,
+        counted_inside: Totals::default(),
         findings: vec![
             key_finding("0badcafe0001", Contact::Sent, sent(2_938, 18, 2_100)),
             key_finding("0badcafe0003", Contact::Received, sent(5_981, 17, 5_249)),
@@ -489,6 +492,7 @@ pub(super) fn empty() -> Report {
         last: None,
         policy: None,
         totals: Totals::default(),
+        counted_inside: Totals::default(),
         findings: Vec::new(),
         tripwires: Vec::new(),
         inventory: Vec::new(),

@@ -26,8 +26,8 @@ use super::value::Value;
 use super::{Book, Told};
 use crate::diag::with_causes;
 use crate::model::{
-    Addr, Batch, BiflowDirection, Caveat, FlowEndReason, InputCoverage, InputId, NameSource, Protocol, Provenance,
-    Skip, Timestamp, Tunnel,
+    Addr, Batch, BiflowDirection, Caveat, FlowEndReason, FlowFlags, InputCoverage, InputId, NameSource, Protocol,
+    Provenance, Skip, Timestamp, Tunnel,
 };
 use crate::source::compression::{self, Unwrapped};
 use crate::source::lines::More;
@@ -155,12 +155,15 @@ fn connection(
         let record = &mut draft.record;
         (record.forward.octets, record.forward.payload) = (forward, forward);
         (record.reverse.octets, record.reverse.payload) = (reverse, reverse);
-        record.flags = crate::model::FlowFlags(0);
+        record.flags = FlowFlags(0);
         book.coverage.caveat(Caveat::PayloadOctets, position, forward.saturating_add(reverse));
     }
     let missed = row.read(Field::Missed, Value::count)?.unwrap_or(0);
     let is_inside = row.get(Field::Tunnel).is_some();
     draft.record.tunnel = row.text(Field::Service).map_or(Tunnel::None, tunnel);
+    if draft.record.tunnel != Tunnel::None {
+        draft.record.flags.set(FlowFlags::INSIDE_COUNTED);
+    }
 
     let uid = row.text(Field::Uid).and_then(Uid::of);
     let found = names.and_then(|names| names.name(uid, &draft.record));

@@ -6,10 +6,11 @@ use std::io::{self, Read};
 use super::columns::{self, Path};
 use super::tsv::{self, Directive, Layout};
 use crate::model::Skip;
+use crate::source::first_object::FirstObject;
 use crate::source::lines::{Line, Lines, More};
 use crate::source::log::row::{Field, Known, Row};
 use crate::source::log::{BYTE_ORDER_MARK, json};
-use crate::source::objects::{FirstObject, Object, Objects, Taken};
+use crate::source::objects::{Object, Objects, Taken};
 
 /// How a log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
