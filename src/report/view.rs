@@ -8,8 +8,8 @@ use super::landing::{self, Sums};
 use super::{horizon, words};
 use crate::model::{
     Addr, Asn, Authority, Axis, Contact, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver,
-    InputCoverage, LocationSource, Outcome, Outer, PartySummary, Report, RuleSummary, Severity, Standing,
-    Timestamp, TripwireResult, ZoneSummary,
+    InputCoverage, LocationSource, Outcome, Outer, PartySummary, Report, RuleSummary, Severity, Standing, Timestamp,
+    TripwireResult, ZoneSummary,
 };
 
 /// Findings under one rule, from one zone to one kind of far end: both directions, whoever opened the conversation.

@@ -321,3 +321,24 @@ mod fetching {
         }
     }
 }
+
+#[test]
+fn an_imported_file_is_held_against_its_signature() {
+    use crate::db_update::{FEED, FEED_KEY, FEED_SIGNATURE};
+    let site = Site::new();
+    site.write("places.csv", FEED);
+    site.write("elsewhere.sig", FEED_SIGNATURE);
+    let import = ["db", "import", "places.csv", "--as-of", "2026-06-01", "--public-key", FEED_KEY];
+    let said = site.run(&import);
+    assert!(said.code == 2 && said.err.contains("places.csv.minisig"), "{}{}", said.out, said.err);
+    let named = [&import[..], &["--signature", "elsewhere.sig"]].concat();
+    site.write("places.csv", FEED.replace("FR", "FS"));
+    let said = site.run(&named);
+    assert!(said.code != 0 && said.err.contains("its signature does not hold"), "{}{}", said.out, said.err);
+    site.write("places.csv", FEED);
+    let said = site.run(&named);
+    assert!(said.code == 0 && said.out.starts_with("places: geofeed of 2026-06-01, "), "{}{}", said.out, said.err);
+    site.write("places.csv.minisig", FEED_SIGNATURE);
+    let said = site.run(&import);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+}

@@ -335,6 +335,59 @@ fn a_signature_over_another_file_is_refused() {
     assert_eq!(site.dates(), ["2026-06-01"]);
 }
 
+/// A geofeed, and a signature over it in the format of minisign (<https://jedisct1.github.io/minisign/>), made with Python's
+/// `cryptography` and `hashlib.blake2b` from the Ed25519 seed of the octets 0 to 31.
+pub(crate) const FEED: &str = "192.0.2.0/24,DE,,,\n198.51.100.0/24,FR,,,\n";
+pub(crate) const FEED_KEY: &str = "RWRsYW5kZmFsbAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+pub(crate) const FEED_SIGNATURE: &str = "untrusted comment: signature of a test
+RURsYW5kZmFsbJvYuD/7UojQDJ1mJoem8Lrgg6qwlmdtd6mi67cpLpuelhvhCLf1WkkiPP4IJdPhdg3xuKGvVG7o2fjVpNFKxQY=
+trusted comment: file:places.csv\thashed
+/PdFH1lz+5zvSjeohWP1XKx/YTKHlJ3f9NVDKoutw1QlTMOJ2zqCqFtJzJlBMMHvghMZZ0HCn/QmHSl/5Dh3DQ==
+";
+
+#[test]
+fn a_signature_holds_for_its_file_and_for_no_other_bit_of_it() {
+    let dated = "Last-Modified: Mon, 01 Jun 2026 00:00:00 GMT";
+    // The last octet but one of the signature over the file is another: `Q` is `R` there.
+    let forged = FEED_SIGNATURE.replace("NFKxQY=", "NFKxRY=");
+    assert_ne!(forged, FEED_SIGNATURE);
+    let flipped = FEED.replace("192.0.2.0", "192.0.3.0");
+    let server = Server::new(vec![
+        reply(200, &[dated], flipped.as_bytes()),
+        reply(200, &[], FEED_SIGNATURE.as_bytes()),
+        reply(200, &[dated], FEED.as_bytes()),
+        reply(200, &[], forged.as_bytes()),
+        reply(200, &[dated], FEED.as_bytes()),
+        reply(200, &[], FEED_SIGNATURE.as_bytes()),
+    ]);
+    let source = from_url("places", &server.url("/places.csv"));
+    let mut site = Site::new();
+    let signed = |renewal: &mut Renewal<'_>| renewal.signed_by = Some(FEED_KEY.to_owned());
+    for _ in 0..2 {
+        let error = site.renew_with(&source, signed).unwrap_err().to_string();
+        assert!(error.contains("its signature does not hold"), "{error}");
+        assert!(site.dates().is_empty());
+    }
+    let taken = site.renew_with(&source, signed).unwrap().unwrap();
+    assert!(!taken.known);
+    assert_eq!(site.dates().len(), 1);
+    assert!(server.requests()[5].starts_with("GET /places.csv.minisig "), "{:?}", server.requests());
+}
+
+/// It is never silent and never ends: neither silence nor, for a long time, its size gives it away.
+#[test]
+fn a_body_that_does_not_end_ends_with_the_time_for_all_of_it() {
+    let endless = || Reply::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec());
+    let server = Server::new((0..8).map(|_| endless()).collect());
+    let all = Limits { octets: 1 << 40, whole: Duration::from_millis(50), silence: Duration::from_secs(600) };
+    let (client, _) = client(all, Proxies::default());
+    let site = Site::new();
+    let source = from_url("places", &server.url("/places.csv"));
+    let error = landfall::diag::with_causes(&site.renew_by(&source, &client, |_| {}).unwrap_err());
+    assert!(error.contains("time"), "{error}");
+    assert!(site.dates().is_empty());
+}
+
 #[test]
 fn the_month_before_stands_in_for_one_without_an_edition() {
     let server = Server::new(vec![reply(404, &[], b""), reply(200, &[], &june())]);

@@ -64,6 +64,9 @@ pub struct ImportArgs {
     /// The public key of minisign by which each FILE must be signed; the signature lies beside it, as FILE.minisig
     #[arg(long, value_name = "KEY")]
     public_key: Option<String>,
+    /// Where the signature of FILE lies, if not beside it
+    #[arg(long, value_name = "PATH", requires = "public_key")]
+    signature: Option<PathBuf>,
     /// The licence, where neither the file nor the catalogue tells
     #[arg(long, value_name = "TEXT")]
     licence: Option<String>,
@@ -78,8 +81,8 @@ pub struct ImportArgs {
 }
 
 pub(super) fn import(args: &ImportArgs) -> Result<Exit, Stop> {
-    if args.files.len() > 1 && (args.name.is_some() || args.store.sha256.is_some()) {
-        return Err(Stop::Failed("--name and --sha256 are for one file at a time".to_owned()));
+    if args.files.len() > 1 && (args.name.is_some() || args.store.sha256.is_some() || args.signature.is_some()) {
+        return Err(Stop::Failed("--name, --sha256 and --signature are for one file at a time".to_owned()));
     }
     let mut store = args.store.open()?;
     let mut done = Done::default();
@@ -99,7 +102,7 @@ fn import_one(store: &mut Store, args: &ImportArgs, file: &Path) -> Result<(Stri
     let name = name.unwrap_or_else(|| plan::source_name(&called));
     let mut proof = args.store.proof();
     if let Some(key) = &args.public_key {
-        let beside = file.with_added_extension("minisig");
+        let beside = args.signature.clone().unwrap_or_else(|| file.with_added_extension("minisig"));
         let signature = std::fs::read_to_string(&beside);
         let signature = signature.map_err(|source| StoreError::Io { action: "read", path: beside, source })?;
         proof.signature = Some((signature, key.clone()));
