@@ -318,6 +318,13 @@ fn json_keeps_to_its_schema_and_the_schema_to_it() {
     let mut stated = fixture::empty();
     stated.findings = fixture::zoom().findings;
     stated.findings[0].evidence[0].note = Some(Reading::OwnCode.told().to_owned());
+    let outer = Outer { kind: Tunnel::Gre, inside: Inner::Counted };
+    stated.findings[0].tunnel = Some(outer);
+    stated.inventory = fixture::zoom().inventory;
+    stated.inventory[0].tunnel = Some(outer);
+    stated.counted_inside.forbid = Count { count: 1, octets: 5_981 };
+    stated.inputs = fixture::zoom().inputs;
+    stated.inputs[0].tcp_flows = 7;
     let telemetry = fixture::telemetry();
     for (name, report) in all().into_iter().chain([("stated", stated), ("telemetry", telemetry)]) {
         let value = serde_json::from_str(&json(&report)).expect("it is JSON");
