@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::addr::Addr;
 use super::country::CountrySet;
 use super::flow::{Counters, Name, Protocol, Provenance, RoundTrip};
+use super::limit::LimitSet;
 use super::location::Standing;
 use super::party::Asn;
 use super::time::Timestamp;
@@ -221,6 +222,9 @@ pub struct FindingKey {
     pub to_zone: Option<ZoneId>,
     /// What a waiver says of it. Flows that one covers are a finding apart from those that none does.
     pub waiver: Option<Waived>,
+    /// The limits but for which it would be permitted: their rules permit nothing in the windows of these flows. Such flows
+    /// are a finding apart.
+    pub spent: LimitSet,
 }
 
 impl FindingKey {

@@ -130,6 +130,7 @@ fn key_finding(id: &str, contact: Contact, carried: Counters) -> Finding {
         }],
         horizon: Vec::new(),
         examples: vec![key_flow(carried)],
+        limits: Vec::new(),
         waiver: None,
     }
 }
