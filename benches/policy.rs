@@ -10,7 +10,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use foldhash::fast::FixedState;
 use landfall::model::{Addr, Country, CountrySet, Location, Opener, Protocol, Timestamp};
-use landfall::policy::{Library, Policy, Selector};
+use landfall::policy::{Library, Policy, Selector, Spent};
 
 /// A hundred permits and a hundred forbids, each over three countries.
 fn policy() -> Policy {
@@ -41,6 +41,7 @@ fn benches(c: &mut Criterion) {
         opened_by: Opener::Local,
         party: None,
         service: policy.service_class(Protocol::TCP, &[443]),
+        spent: Spent::default(),
     };
     let borders = HashMap::<_, _, FixedState>::from_iter([(selector, policy.borders(&selector).expect("borders"))]);
     let codes: Vec<Country> = Country::all().collect();

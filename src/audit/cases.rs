@@ -1,9 +1,15 @@
 //! What cannot be decided before all was seen.
 //!
+//! There are two such things: where a far end can be, with a vantage; and whether a rule with a limit still permits.
+//!
 //! With a vantage, where a far end can be rests on the least round-trip time over *all* its flows, and whether round-trip
 //! times are evidence at all rests on all far ends together (a local proxy answers for every one of them). So a record is
 //! not judged when it is observed: it is added to a *case*, under everything that the decision depends on but for what is
 //! known at the end, and cases are decided when the audit is settled, by the same evaluator.
+//!
+//! Where a permit with a limit may speak of a record, whether it does rests on everything that went under it in the same
+//! window of time. So the window is a part of the case, and the totals are those of the cases, summed when the audit is
+//! settled.
 //!
 //! # Bounded, and the same in any order
 //!
@@ -14,20 +20,27 @@
 //! so it never falls out. One that is not in K has k addresses before it once all parts are merged, so it falls out at the
 //! latest then; what of it was counted without an address before stays so, what was held moves there, and nothing depends
 //! on which was which. Everything else is sums, minima and sets.
+//!
+//! Windows are no more than [`MAX_WINDOWS`]: the earliest. The cases of later ones are moved together, and whether their
+//! limits were exceeded is not known. A window that is not among the earliest has that many before it once all parts are
+//! merged, so that the same ones are kept in every split.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::ruling::{Case, Way};
+use super::ruling::{Case, Way, Window};
 use crate::locate::Horizon;
 use crate::locate::horizon::{MIN_SAMPLES, Step};
 use crate::model::{
-    Addr, AddressSketch, Count, Doubt, DoubtKind, Exchange, Exemplar, Location, RoundTrip, Standing, Tally,
+    Addr, AddressSketch, Count, Doubt, DoubtKind, Exchange, Exemplar, Location, RoundTrip, Standing, Tally, Timestamp,
 };
 
 /// The most far addresses whose cases wait for their round-trip times.
 pub const MAX_ADDRESSES: usize = 1 << 16;
+
+/// The most windows of limits that are told apart: half a year of hours, or eleven years of days.
+pub const MAX_WINDOWS: usize = 1 << 12;
 
 /// From how many far networks on what they have in common puts all round-trip times in doubt.
 const MANY_NETWORKS: usize = 8;
@@ -36,16 +49,21 @@ const PROXY_US: u32 = 1_000;
 /// Times that are no further apart than this are one, in microseconds; or than a quarter of the lesser.
 const PROXY_SPREAD_US: u32 = 50;
 
-/// Records that wait for what is known at the end. Empty without a vantage.
+/// Records that wait for what is known at the end. Empty without a vantage and without limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cases {
     /// By hash, so that those with the smallest are kept.
     addresses: BTreeMap<(u64, Addr), Address>,
     /// Cases whose reach is known, or that are decided by claims alone.
     loose: BTreeMap<(Option<Step>, Case), Held>,
+    /// Records between two zones, as seen from both: the worse of the two decisions counts.
+    between: BTreeMap<(Case, Case), Between>,
+    /// The windows of all of them, by when they begin.
+    windows: BTreeSet<Timestamp>,
     /// Records that lost their round-trip time because there were too many far addresses.
     crowded_out: Count,
     max: usize,
+    max_windows: usize,
 }
 
 /// What is known of a far address.
@@ -81,16 +99,33 @@ pub(super) struct Held {
     pub(super) received: Option<Tally>,
 }
 
+/// Records between two zones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Between {
+    /// How many, with their IP octets: each once.
+    pub(super) records: Count,
+    /// As seen from their source, and from their destination.
+    pub(super) ends: [Held; 2],
+}
+
 impl Default for Cases {
     fn default() -> Self {
-        Self { addresses: BTreeMap::new(), loose: BTreeMap::new(), crowded_out: Count::default(), max: MAX_ADDRESSES }
+        Self {
+            addresses: BTreeMap::new(),
+            loose: BTreeMap::new(),
+            between: BTreeMap::new(),
+            windows: BTreeSet::new(),
+            crowded_out: Count::default(),
+            max: MAX_ADDRESSES,
+            max_windows: MAX_WINDOWS,
+        }
     }
 }
 
 impl Cases {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty() && self.loose.is_empty()
+        self.addresses.is_empty() && self.loose.is_empty() && self.between.is_empty()
     }
 
     /// Records that are decided by claims alone because there were more than [`MAX_ADDRESSES`] far addresses.
@@ -120,6 +155,68 @@ impl Cases {
             }
         }
         self.loose.entry((step, case)).or_insert_with(Held::nothing)
+    }
+
+    /// The records of cases that wait for a limit alone.
+    pub(super) fn of_limit(&mut self, case: Case) -> &mut Held {
+        self.loose.entry((None, case)).or_insert_with(Held::nothing)
+    }
+
+    /// The records between two zones of which at least one waits for a limit.
+    pub(super) fn of_zones(&mut self, one: Case, other: Case) -> &mut Between {
+        self.between.entry((one, other)).or_insert_with(Between::nothing)
+    }
+
+    /// The window that begins at a moment; that of all later ones, where it is not kept.
+    pub(super) fn window(&mut self, begin: Timestamp) -> Window {
+        if !self.windows.contains(&begin) {
+            if self.windows.len() >= self.max_windows && self.windows.last().is_none_or(|last| begin > *last) {
+                return Window::Late;
+            }
+            self.windows.insert(begin);
+            // Moving cases looks at all of them: not for every window that is too many.
+            if self.windows.len() >= self.max_windows.saturating_mul(2) {
+                self.trim_windows();
+            }
+        }
+        Window::From(begin)
+    }
+
+    /// Moves the cases of windows that are not among the earliest; to be done before anyone looks at what is kept.
+    pub(super) fn trim_windows(&mut self) {
+        if self.windows.len() <= self.max_windows {
+            return;
+        }
+        while self.windows.len() > self.max_windows {
+            self.windows.pop_last();
+        }
+        let Some(last) = self.windows.last().copied() else { return };
+        let late = |case: &Case| Case { window: case.window.no_later_than(last), ..*case };
+        for address in self.addresses.values_mut() {
+            for (case, held) in std::mem::take(&mut address.cases) {
+                merge_into(&mut address.cases, late(&case), held);
+            }
+        }
+        for ((step, case), held) in std::mem::take(&mut self.loose) {
+            merge_into(&mut self.loose, (step, late(&case)), held);
+        }
+        for ((one, other), between) in std::mem::take(&mut self.between) {
+            self.between.entry((late(&one), late(&other))).or_insert_with(Between::nothing).merge(between);
+        }
+    }
+
+    /// Records of which it is not known whether their limits were exceeded, because there were more than [`MAX_WINDOWS`]
+    /// windows.
+    pub fn unmeasured(&self) -> Count {
+        let late = |case: &Case| case.window == Window::Late;
+        let of_addresses = self.addresses.values().flat_map(|address| &address.cases);
+        let alone = of_addresses.chain(self.loose.iter().map(|((_, case), held)| (case, held)));
+        let alone = alone.filter(|(case, _)| late(case)).map(|(_, held)| held.records);
+        let between = self.between.iter().filter(|((one, other), _)| late(one) || late(other));
+        alone.chain(between.map(|(_, between)| between.records)).fold(Count::default(), |mut sum, count| {
+            sum.merge(count);
+            sum
+        })
     }
 
     /// The key of an address that is kept.
@@ -161,6 +258,11 @@ impl Cases {
             merge_into(&mut self.loose, key, held);
         }
         self.crowded_out.merge(other.crowded_out);
+        for ((one, other), between) in other.between {
+            self.between.entry((one, other)).or_insert_with(Between::nothing).merge(between);
+        }
+        self.windows.extend(other.windows);
+        self.trim_windows();
     }
 
     /// The far addresses, by hash.
@@ -176,6 +278,11 @@ impl Cases {
     /// Cases whose reach is known, or that are decided by claims alone.
     pub(super) fn loose(&self) -> impl Iterator<Item = (Option<Step>, &Case, &Held)> {
         self.loose.iter().map(|((step, case), held)| (*step, case, held))
+    }
+
+    /// Records between two zones, as seen from both.
+    pub(super) fn between(&self) -> impl Iterator<Item = (&Case, &Case, &Between)> {
+        self.between.iter().map(|((one, other), between)| (one, other, between))
     }
 
     /// Why round-trip times are no evidence of any far end, and no horizon is drawn.
@@ -250,6 +357,19 @@ impl Alone {
     }
 }
 
+impl Between {
+    fn nothing() -> Self {
+        Self { records: Count::default(), ends: [Held::nothing(), Held::nothing()] }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.records.merge(other.records);
+        for (mine, theirs) in self.ends.iter_mut().zip(other.ends) {
+            mine.merge(theirs);
+        }
+    }
+}
+
 impl Held {
     fn nothing() -> Self {
         Self { records: Count::default(), exchange: Exchange::nothing(), sent: None, received: None }
@@ -311,6 +431,7 @@ mod tests {
             sent: Moved::Payload,
             received: Moved::Nothing,
             tunnel: None,
+            window: Window::None,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use hashbrown::HashMap;
 
-use super::cases::Cases;
-use super::ruling::{Case, Moved, Rulings, Verdict, Way, total};
+use super::cases::{Cases, Held};
+use super::ruling::{Case, Moved, Rulings, Verdict, Way, Window, total};
 use super::tripwire::{Sighting, Wires};
 use super::{Audit, Grounds, Local};
 use crate::locate::Place;
@@ -12,7 +12,7 @@ use crate::model::{
     InputCoverage, InputId, InventoryKey, Location, Name, Opener, Outer, Scope, Standing, Tally, Totals, Uniflow,
     ZoneId,
 };
-use crate::policy::WaiverView;
+use crate::policy::{Spent, WaiverView};
 
 /// Observes flow records and judges them. One a thread; what each keeps is merged at the end.
 pub struct Auditor<'a> {
@@ -90,7 +90,8 @@ impl<'a> Auditor<'a> {
     }
 
     /// What was observed, folded.
-    pub fn finish(self) -> Audit {
+    pub fn finish(mut self) -> Audit {
+        self.cases.trim_windows();
         Audit {
             basis: self.grounds.basis(),
             findings: self.findings.into_iter().collect(),
@@ -112,9 +113,9 @@ impl<'a> Auditor<'a> {
         match (self.grounds.zone_of(record.src), self.grounds.zone_of(record.dst)) {
             (Some(one), Some(other)) if one == other => Some(|totals| &mut totals.internal),
             (Some(one), Some(other)) => {
-                let there = self.judge(&View::of(record, End::Source, one, Some(other), name));
-                let back = self.judge(&View::of(record, End::Destination, other, Some(one), name));
-                Some(total(there.max(back)))
+                let there = View::of(record, End::Source, one, Some(other), name);
+                let back = View::of(record, End::Destination, other, Some(one), name);
+                self.judge_between(&[there, back])
             }
             (Some(zone), None) => self.judge_outside(&View::of(record, End::Source, zone, None, name)),
             (None, Some(zone)) => self.judge_outside(&View::of(record, End::Destination, zone, None, name)),
@@ -131,9 +132,16 @@ impl<'a> Auditor<'a> {
 
     /// Judges a record whose far end is in no zone; `None` where it waits for what round-trip times show.
     fn judge_outside(&mut self, view: &View<'_>) -> Option<fn(&mut Totals) -> &mut Count> {
-        let Some(horizon) = &self.grounds.horizon else { return Some(total(self.judge(view))) };
-        let case = self.case(view);
-        self.watch(view, &case);
+        let Some(horizon) = &self.grounds.horizon else {
+            let case = self.watched(view, |case| case.location);
+            if case.window == Window::None {
+                return Some(total(self.judge(view, &case)));
+            }
+            view.hold(&case, self.cases.of_limit(case));
+            return None;
+        };
+        // Where it can be is known at the end alone.
+        let case = self.watched(view, |_| Location::UNKNOWN);
         let measured = view.sent.to_rtt;
         let held = if case.location.standing() == Standing::Anycast {
             // The next flow may reach another site: each is evidence for itself alone.
@@ -141,26 +149,30 @@ impl<'a> Auditor<'a> {
         } else {
             self.cases.of_address(view.far.0, measured, case, octets(view.record))
         };
-        held.records.add(octets(view.record));
-        view.add_to(&mut held.exchange);
-        if case.epoch.is_some() {
-            for (way, moved, uniflow) in
-                [(Way::Sent, case.sent, &view.sent), (Way::Received, case.received, &view.received)]
-            {
-                if moved != Moved::Nothing {
-                    held.add(way, view.exemplar(uniflow.sent));
-                }
-            }
+        view.hold(&case, held);
+        None
+    }
+
+    /// Judges a record between two zones; `None` where one end waits for what went under its limits.
+    fn judge_between(&mut self, views: &[View<'_>; 2]) -> Option<fn(&mut Totals) -> &mut Count> {
+        let [there, back] = views;
+        let one = self.watched(there, |case| case.location);
+        let other = self.watched(back, |case| case.location);
+        if one.window == Window::None && other.window == Window::None {
+            return Some(total(self.judge(there, &one).max(self.judge(back, &other))));
         }
+        let between = self.cases.of_zones(one, other);
+        between.records.add(octets(there.record));
+        let [source, destination] = &mut between.ends;
+        there.hold(&one, source);
+        back.hold(&other, destination);
         None
     }
 
     /// Judges both directions of a record from one end, and counts them. `None` without a policy.
-    fn judge(&mut self, view: &View<'_>) -> Option<Verdict> {
-        let case = self.case(view);
-        self.watch(view, &case);
+    fn judge(&mut self, view: &View<'_>, case: &Case) -> Option<Verdict> {
         let findings = &mut self.findings;
-        let (verdict, row) = self.rulings.decide(&case, case.location, |way, key| {
+        let (verdict, row) = self.rulings.decide(case, case.location, Spent::default(), |way, key| {
             let exemplar = view.exemplar(match way {
                 Way::Sent => view.sent.sent,
                 Way::Received => view.received.sent,
@@ -174,6 +186,21 @@ impl<'a> Auditor<'a> {
         });
         view.add_to(self.inventory.entry(row).or_insert_with(Exchange::nothing));
         verdict
+    }
+
+    /// The case of a record, which the tripwires have seen, with the window of the limits that may speak of it where its far
+    /// end is at most in `reach`.
+    fn watched(&mut self, view: &View<'_>, reach: impl FnOnce(&Case) -> Location) -> Case {
+        let case = self.case(view);
+        self.watch(view, &case);
+        let Some(policy) = self.grounds.policy.as_ref().filter(|policy| !policy.limits().is_empty()) else {
+            return case;
+        };
+        let limits = self.rulings.limits(&case, &reach(&case));
+        match policy.window(limits, view.record.start) {
+            Some(begin) => Case { window: self.cases.window(begin), ..case },
+            None => case,
+        }
     }
 
     /// Shows a record to the policy's tripwires, with the place that the claims give.
@@ -226,6 +253,7 @@ impl<'a> Auditor<'a> {
             sent: moved(&view.sent),
             received: moved(&view.received),
             tunnel: view.record.outer(),
+            window: Window::None,
         }
     }
 }
@@ -274,6 +302,21 @@ impl<'r> View<'r> {
         exchange.first = exchange.first.min(self.record.start);
         exchange.last = exchange.last.max(self.record.end);
         exchange.far.insert(self.far.0);
+    }
+
+    /// Adds it to the records of its case.
+    fn hold(&self, case: &Case, held: &mut Held) {
+        held.records.add(octets(self.record));
+        self.add_to(&mut held.exchange);
+        if case.epoch.is_some() {
+            for (way, moved, uniflow) in
+                [(Way::Sent, case.sent, &self.sent), (Way::Received, case.received, &self.received)]
+            {
+                if moved != Moved::Nothing {
+                    held.add(way, self.exemplar(uniflow.sent));
+                }
+            }
+        }
     }
 
     fn exemplar(&self, sent: Counters) -> Exemplar {

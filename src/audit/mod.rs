@@ -15,10 +15,11 @@ mod sources;
 mod summary;
 mod trip;
 mod tripwire;
+mod usage;
 
 use std::collections::BTreeMap;
 
-pub use cases::{Cases, MAX_ADDRESSES};
+pub use cases::{Cases, MAX_ADDRESSES, MAX_WINDOWS};
 pub use judge::Auditor;
 pub use settle::Attribution;
 pub use tripwire::MAX_CELLS;
@@ -166,8 +167,8 @@ pub struct Audit {
     pub coverage: Coverage,
     /// What the tripwires of the policy have kept.
     wires: Wires,
-    /// What waits until all was seen ([`Audit::settled`]): with a horizon, every record whose far end is in no zone, which is
-    /// then in none of the other fields.
+    /// What waits until all was seen ([`Audit::settled`]) and is in none of the other fields: with a horizon, every record
+    /// whose far end is in no zone; and every record of which a rule with a limit may speak.
     pub cases: Cases,
 }
 

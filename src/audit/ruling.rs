@@ -3,9 +3,10 @@
 use hashbrown::HashMap;
 
 use crate::model::{
-    Asn, Contact, Count, Decision, FindingKey, InventoryKey, Location, Opener, Outer, PartyId, Totals, ZoneId,
+    Asn, Contact, Count, CountrySet, Decision, FindingKey, InventoryKey, LimitSet, Location, Opener, Outer, PartyId,
+    Timestamp, Totals, ZoneId,
 };
-use crate::policy::{Borders, Policy, Selector, Waivable, WaiverView};
+use crate::policy::{Borders, Policy, Selector, Spent, Waivable, WaiverView};
 
 /// Everything that the decision on a flow record depends on, seen from one of its ends, but for what a horizon says of the
 /// far end's location: two records with one case are decided alike.
@@ -27,6 +28,44 @@ pub(super) struct Case {
     pub(super) received: Moved,
     /// The outer header of which tunnel it is.
     pub(super) tunnel: Option<Outer>,
+    /// Of the limits that may speak of it.
+    pub(super) window: Window,
+}
+
+/// The span of time that decides which windows of limits a record is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Window {
+    /// No limit speaks of it.
+    None,
+    /// What begins then and lies in one window of each limit that may speak of it.
+    From(Timestamp),
+    /// One of those that are not told apart.
+    Late,
+}
+
+impl Window {
+    /// The same, where it does not begin after the last that is kept.
+    pub(super) fn no_later_than(self, last: Timestamp) -> Self {
+        match self {
+            Self::From(begin) if begin > last => Self::Late,
+            kept => kept,
+        }
+    }
+}
+
+impl Case {
+    /// The directions in which there was something.
+    fn ways(&self) -> impl Iterator<Item = (Way, Moved)> + use<> {
+        let ways = [(Way::Sent, self.sent), (Way::Received, self.received)];
+        ways.into_iter().filter(|(_, moved)| *moved != Moved::Nothing)
+    }
+
+    fn moved(&self, way: Way) -> Moved {
+        match way {
+            Way::Sent => self.sent,
+            Way::Received => self.received,
+        }
+    }
 }
 
 /// What went in one direction.
@@ -75,15 +114,49 @@ impl<'a> Rulings<'a> {
         Self { policy, borders: HashMap::default() }
     }
 
-    /// Decides a case whose far end can be in `location`: hands out a finding for every reason that keeps a direction from
-    /// being permitted, and says what comes of the record and in which row of the inventory it is.
+    /// The limits that may speak of a case whose far end can be in `location`.
+    pub(super) fn limits(&mut self, case: &Case, location: &Location) -> LimitSet {
+        let Some((policy, control)) = self.limited(case) else { return LimitSet::NONE };
+        let mut limits = LimitSet::NONE;
+        for (way, _) in case.ways() {
+            let borders = self.borders(policy, case, way, Spent::default());
+            limits = limits.union(borders.map_or(LimitSet::NONE, |borders| borders.limits(location, control)));
+        }
+        limits
+    }
+
+    /// The limits that count what goes one way in a case, as decided before any limit is asked.
+    pub(super) fn counting(&mut self, case: &Case, location: &Location, way: Way) -> LimitSet {
+        let Some((policy, control)) = self.limited(case) else { return LimitSet::NONE };
+        let borders = self.borders(policy, case, way, Spent::default());
+        borders.map_or(LimitSet::NONE, |borders| borders.counting(location, control))
+    }
+
+    /// The policy, where it has limits and is in force, and whom the far end answers to.
+    fn limited(&self, case: &Case) -> Option<(&'a Policy, Option<CountrySet>)> {
+        let policy = self.policy.filter(|policy| !policy.limits().is_empty() && case.epoch.is_some())?;
+        Some((policy, case.party.and_then(|party| policy.controlled_from(party))))
+    }
+
+    fn borders(&mut self, policy: &Policy, case: &Case, way: Way, spent: Spent) -> Option<&Borders> {
+        let moved = case.moved(way);
+        let epoch = case.epoch.filter(|_| moved != Moved::Nothing)?;
+        let Case { zone, opened_by, party, service, .. } = *case;
+        let (outward, moved) = (way == Way::Sent, moved == Moved::Payload);
+        let selector = Selector { zone, epoch, outward, moved, opened_by, party, service, spent };
+        self.borders.entry(selector).or_insert_with(|| policy.borders(&selector)).as_ref()
+    }
+
+    /// Decides a case whose far end can be in `location` where some limits are spent: hands out a finding for every reason that
+    /// keeps a direction from being permitted, and says what comes of the record and in which row of the inventory it is.
     pub(super) fn decide(
         &mut self,
         case: &Case,
         location: Location,
+        spent: Spent,
         mut found: impl FnMut(Way, FindingKey),
     ) -> (Option<Verdict>, InventoryKey) {
-        let verdict = self.policy.map(|policy| self.verdict(policy, case, location, &mut found));
+        let verdict = self.policy.map(|policy| self.verdict(policy, case, location, spent, &mut found));
         let row = InventoryKey {
             zone: case.zone,
             places: location.possible(),
@@ -105,29 +178,33 @@ impl<'a> Rulings<'a> {
         policy: &Policy,
         case: &Case,
         location: Location,
+        spent: Spent,
         found: &mut impl FnMut(Way, FindingKey),
     ) -> Verdict {
-        let Some(epoch) = case.epoch else { return Verdict::NotInForce };
+        if case.epoch.is_none() {
+            return Verdict::NotInForce;
+        }
         let control = case.party.and_then(|party| policy.controlled_from(party));
         let mut worst = Verdict::Contact;
-        for (way, moved) in [(Way::Sent, case.sent), (Way::Received, case.received)] {
-            let (outward, moved) = match moved {
-                Moved::Nothing => continue,
-                Moved::Contact => (way == Way::Sent, false),
-                Moved::Payload => (way == Way::Sent, true),
-            };
-            let Case { zone, opened_by, party, service, .. } = *case;
-            let selector = Selector { zone, epoch, outward, moved, opened_by, party, service };
-            let borders = self.borders.entry(selector).or_insert_with(|| policy.borders(&selector));
-            let Some(borders) = borders else { continue };
+        for (way, moved) in case.ways() {
+            let Some(borders) = self.borders(policy, case, way, spent) else { continue };
             let decision = borders.decision(&location, control);
-            worst = worst.max(Verdict::Decided(decision));
             if decision == Decision::Permit {
                 // Only what is not permitted has reasons to look for.
+                let contact = moved == Moved::Contact && borders.is_contact(&location, control);
+                worst = worst.max(if contact { Verdict::Contact } else { Verdict::Decided(decision) });
                 continue;
             }
+            worst = worst.max(Verdict::Decided(decision));
             let judgement = borders.decide(&location, control);
+            let over = spent.over.intersection(borders.limits(&location, control));
+            let within = (!over.is_empty()).then(|| self.borders(policy, case, way, Spent::default()));
+            let within = within.flatten().map(|borders| borders.decide(&location, control).reasons).unwrap_or_default();
+            let Case { zone, opened_by, party, .. } = *case;
+            let (outward, moved) = (way == Way::Sent, moved == Moved::Payload);
             for (axis, reason, decision) in judgement.reasons {
+                // What would be said of it within the limits too is not for their sake.
+                let spent = if within.contains(&(axis, reason, decision)) { LimitSet::NONE } else { over };
                 let places = location.possible();
                 let waiver = policy.waiver_of(&Waivable { reason, zone, places, party, view: case.waivers });
                 let finding = FindingKey {
@@ -149,6 +226,7 @@ impl<'a> Rulings<'a> {
                     to_zone: case.to_zone,
                     waiver,
                     tunnel: case.tunnel,
+                    spent,
                 };
                 found(way, finding);
             }

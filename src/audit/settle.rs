@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use super::cases::{Cases, Held};
-use super::ruling::{Case, Rulings, Way, total};
+use super::ruling::{Case, Rulings, Verdict, Way, total};
+use super::usage::Usage;
 use super::{Audit, Auditor, Grounds};
 use crate::locate::Horizon;
-use crate::model::{CountrySet, Exchange, FindingKey, FlowRecord, Location, Name, Outer, RoundTrip, Tally};
+use crate::model::{Count, CountrySet, Exchange, FindingKey, FlowRecord, Location, Name, Outer, RoundTrip, Tally};
+use crate::policy::{Policy, Spent};
 
 /// What round-trip times show: nothing without a horizon, and nothing where a proxy answers.
 #[derive(Clone, Copy)]
@@ -23,6 +25,23 @@ impl<'a> Reach<'a> {
     pub(super) fn of(self, round_trip: RoundTrip) -> CountrySet {
         self.horizon.map_or(CountrySet::ANYWHERE, |horizon| horizon.reach(round_trip))
     }
+
+    /// Every case but those between two zones, with where its far end can be by the evidence.
+    pub(super) fn each(self, cases: &Cases, evidence: &Cases, mut visit: impl FnMut(&Case, Location, &Held)) {
+        for (addr, address) in cases.addresses() {
+            let within = self.of(evidence.address(addr).unwrap_or(address).least);
+            for (case, held) in &address.cases {
+                visit(case, case.location.within_reach(within), held);
+            }
+        }
+        for (step, case, held) in cases.loose() {
+            let within = match (self.horizon, step) {
+                (Some(horizon), Some(step)) => horizon.within_step(step),
+                _ => CountrySet::ANYWHERE,
+            };
+            visit(case, case.location.within_reach(within), held);
+        }
+    }
 }
 
 impl Audit {
@@ -33,7 +52,7 @@ impl Audit {
         if self.cases.is_empty() { Cow::Borrowed(self) } else { Cow::Owned(self.settled_by(&self.cases, grounds)) }
     }
 
-    /// The audit settled by the round-trip times of another: a part of it by those of the whole so far.
+    /// The audit settled by the round-trip times and totals of another: a part of it by those of the whole so far.
     #[must_use]
     pub fn settled_by(&self, evidence: &Cases, grounds: &Grounds) -> Self {
         let mut settled = Self {
@@ -47,27 +66,43 @@ impl Audit {
             cases: Cases::default(),
         };
         let reach = Reach::by(evidence, grounds);
-        let mut rulings = Rulings::new(grounds.policy.as_ref());
-        for (addr, address) in self.cases.addresses() {
-            let least = evidence.address(addr).unwrap_or(address).least;
-            let within = reach.of(least);
-            for (case, held) in &address.cases {
-                settled.add(&mut rulings, case, case.location.within_reach(within), held);
-            }
-        }
-        for (step, case, held) in self.cases.loose() {
-            let within = match (reach.horizon, step) {
-                (Some(horizon), Some(step)) => horizon.within_step(step),
-                _ => CountrySet::ANYWHERE,
-            };
-            settled.add(&mut rulings, case, case.location.within_reach(within), held);
+        let policy = grounds.policy.as_ref();
+        let mut rulings = Rulings::new(policy);
+        let usage = Usage::of(evidence, reach, policy, &mut rulings);
+        let mut decide = |settled: &mut Self, case: &Case, location: Location, held: &Held| {
+            let spent = policy.map(|policy| usage.spent(policy, &mut rulings, case, &location)).unwrap_or_default();
+            settled.add(&mut rulings, case, location, spent, held)
+        };
+        reach.each(&self.cases, evidence, |case, location, held| {
+            let verdict = decide(&mut settled, case, location, held);
+            settled.count(verdict, case, held.records);
+        });
+        for (one, other, between) in self.cases.between() {
+            let [source, destination] = &between.ends;
+            let there = decide(&mut settled, one, one.location, source);
+            let back = decide(&mut settled, other, other.location, destination);
+            settled.count(there.max(back), one, between.records);
         }
         settled
     }
 
-    fn add(&mut self, rulings: &mut Rulings<'_>, case: &Case, location: Location, held: &Held) {
+    fn count(&mut self, verdict: Option<Verdict>, case: &Case, records: Count) {
+        total(verdict)(&mut self.totals).merge(records);
+        if case.tunnel.is_some_and(Outer::is_counted_inside) {
+            total(verdict)(&mut self.counted_inside).merge(records);
+        }
+    }
+
+    fn add(
+        &mut self,
+        rulings: &mut Rulings<'_>,
+        case: &Case,
+        location: Location,
+        spent: Spent,
+        held: &Held,
+    ) -> Option<Verdict> {
         let findings = &mut self.findings;
-        let (verdict, row) = rulings.decide(case, location, |way: Way, key: FindingKey| {
+        let (verdict, row) = rulings.decide(case, location, spent, |way: Way, key: FindingKey| {
             let Some(tally) = held.way(way) else { return };
             match findings.get_mut(&key) {
                 Some(mine) => Tally::merge(mine, tally.clone()),
@@ -77,52 +112,44 @@ impl Audit {
             }
         });
         self.inventory.entry(row).or_insert_with(Exchange::nothing).merge(&held.exchange);
-        total(verdict)(&mut self.totals).merge(held.records);
-        if case.tunnel.is_some_and(Outer::is_counted_inside) {
-            total(verdict)(&mut self.counted_inside).merge(held.records);
-        }
+        verdict
     }
 }
 
-/// Tells which findings of an audit a record is in, by the same rules and the same round-trip times: for whoever looks for
-/// the packets of a finding.
+/// Tells which findings of an audit a record is in, by the same rules, the same round-trip times and the same totals under
+/// limits: for whoever looks for the packets of a finding.
 pub struct Attribution<'a> {
     auditor: Auditor<'a>,
     evidence: &'a Cases,
     reach: Reach<'a>,
+    policy: Option<&'a Policy>,
+    usage: Usage,
     rulings: Rulings<'a>,
 }
 
 impl<'a> Attribution<'a> {
     /// `audit` is what was observed of all records, before it was settled.
     pub fn new(audit: &'a Audit, grounds: &'a Grounds) -> Self {
-        Self {
-            auditor: Auditor::new(grounds),
-            evidence: &audit.cases,
-            reach: Reach::by(&audit.cases, grounds),
-            rulings: Rulings::new(grounds.policy.as_ref()),
-        }
+        let (evidence, policy) = (&audit.cases, grounds.policy.as_ref());
+        let reach = Reach::by(evidence, grounds);
+        let mut rulings = Rulings::new(policy);
+        let usage = Usage::of(evidence, reach, policy, &mut rulings);
+        Self { auditor: Auditor::new(grounds), evidence, reach, policy, usage, rulings }
     }
 
     /// The findings that a record is in, sorted, each once.
     pub fn findings(&mut self, record: &FlowRecord, name: Option<&Name>) -> Vec<FindingKey> {
         let (mut keys, cases) = self.auditor.alone(record, name);
+        let (policy, usage, rulings) = (self.policy, &self.usage, &mut self.rulings);
         let mut settle = |case: &Case, location: Location, held: &Held| {
-            self.rulings.decide(case, location, |way, key| keys.extend(held.way(way).map(|_| key)));
+            let spent = policy.map(|policy| usage.spent(policy, rulings, case, &location)).unwrap_or_default();
+            rulings.decide(case, location, spent, |way, key| keys.extend(held.way(way).map(|_| key)));
         };
-        for (addr, address) in cases.addresses() {
-            let least = self.evidence.address(addr).unwrap_or(address).least;
-            let within = self.reach.of(least);
-            for (case, held) in &address.cases {
-                settle(case, case.location.within_reach(within), held);
-            }
-        }
-        for (step, case, held) in cases.loose() {
-            let within = match (self.reach.horizon, step) {
-                (Some(horizon), Some(step)) => horizon.within_step(step),
-                _ => CountrySet::ANYWHERE,
-            };
-            settle(case, case.location.within_reach(within), held);
+        self.reach.each(&cases, self.evidence, &mut settle);
+        for (one, other, between) in cases.between() {
+            let [source, destination] = &between.ends;
+            settle(one, one.location, source);
+            settle(other, other.location, destination);
         }
         keys.sort_unstable();
         keys.dedup();

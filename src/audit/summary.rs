@@ -6,12 +6,14 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+use super::ruling::Rulings;
 use super::settle::Reach;
-use super::{Audit, Cases, Grounds, Local, derivation, trip};
+use super::usage::Usage;
+use super::{Audit, Cases, Grounds, Local, MAX_WINDOWS, derivation, trip};
 use crate::model::{
     Addr, AddressSketch, Asn, Axis, Caveat, CountrySet, Decision, Endpoint, Evidence, ExampleFlow, Exemplar, Finding,
-    FindingKey, FindingWaiver, InputId, InventoryRow, Outcome, PartyId, Reason, Report, Sampling, Severity, Standing,
-    Tally, Timestamp, Tool, Waived, WaiverSummary, ZoneId,
+    FindingKey, FindingWaiver, InputId, InventoryRow, Outcome, PartyId, Reason, Report, RuleSummary, Sampling,
+    Standing, Tally, Timestamp, Tool, Waived, WaiverSummary, ZoneId,
 };
 use crate::policy::Policy;
 
@@ -30,8 +32,13 @@ impl Audit {
         let last = inputs.iter().filter_map(|input| input.last).max();
         let period = first.zip(last).map(|(first, last)| (first.date(), last.date()));
         let reach = Reach::by(evidence, grounds);
-        let mut findings: Vec<Finding> =
-            self.findings.iter().map(|(key, tally)| self.finding(evidence, reach, grounds, key, tally)).collect();
+        let policy = grounds.policy.as_ref();
+        let usage = Usage::of(evidence, reach, policy, &mut Rulings::new(policy));
+        let mut findings: Vec<Finding> = self
+            .findings
+            .iter()
+            .map(|(key, tally)| self.finding(evidence, reach, &usage, grounds, key, tally))
+            .collect();
         findings.sort_by(|a, b| {
             let rank = |finding: &Finding| (finding.decision, finding.severity, finding.sent.octets);
             rank(b).cmp(&rank(a)).then_with(|| a.id.cmp(&b.id))
@@ -59,6 +66,14 @@ impl Audit {
         let horizon = evidence.summary(grounds);
         let mut limits = self.limits(grounds);
         limits.extend(horizon.iter().flat_map(derivation::limits));
+        let unmeasured = evidence.unmeasured();
+        if unmeasured.count > 0 {
+            limits.push(format!(
+                "The limits of rules were measured in the earliest {MAX_WINDOWS} windows of time. Whether they were exceeded later is \
+                 not known, which concerns {} flow records.",
+                unmeasured.count
+            ));
+        }
         Report {
             schema: Report::SCHEMA.to_owned(),
             version: Report::VERSION,
@@ -97,6 +112,7 @@ impl Audit {
                 finding_id(
                     key,
                     rule.map(|rule| rule.id.as_str()),
+                    &grounds.spent(key),
                     grounds.zone_name(key.zone),
                     &to,
                     grounds.waiver(key).as_ref(),
@@ -125,6 +141,7 @@ impl Audit {
         &self,
         evidence: &Cases,
         reach: Reach<'_>,
+        usage: &Usage,
         grounds: &Grounds,
         key: &FindingKey,
         tally: &Tally,
@@ -138,16 +155,34 @@ impl Audit {
         let examples: Vec<ExampleFlow> = tally.exemplars().iter().map(|exemplar| self.example(exemplar)).collect();
         let far: BTreeSet<(Addr, Timestamp)> = examples.iter().map(|example| (example.far, example.start)).collect();
         let waiver = grounds.waiver(key);
+        let policy = grounds.policy.as_ref();
+        let seen = (tally.first, tally.last);
+        let limits =
+            policy.map(|policy| usage.exceeded(policy, key.spent, key.zone, key.party, seen)).unwrap_or_default();
+        let spent = grounds.spent(key);
         Finding {
-            id: finding_id(key, rule.map(|rule| rule.id.as_str()), &zone, &to, waiver.as_ref()),
+            id: finding_id(key, rule.map(|rule| rule.id.as_str()), &spent, &zone, &to, waiver.as_ref()),
             decision: key.decision,
             rule: rule.map(|rule| rule.id.clone()),
-            title: rule.map_or_else(
-                || "No rule of the policy speaks of this, and its default is to forbid".to_owned(),
-                |rule| rule.title.clone(),
-            ),
-            severity: rule.map_or(Severity::default(), |rule| rule.severity),
-            basis: rule.map(|rule| rule.basis.clone()).unwrap_or_default(),
+            title: match rule {
+                Some(rule) => rule.title.clone(),
+                None if spent.is_empty() => {
+                    "No rule of the policy speaks of this, and its default is to forbid".to_owned()
+                }
+                None => {
+                    let rules: Vec<String> = spent.iter().map(|rule| format!("`{}`", rule.id)).collect();
+                    format!(
+                        "More than the limit of {} moved, and the policy's default is to forbid",
+                        rules.join(" and ")
+                    )
+                }
+            },
+            // Of a limit that was exceeded, its rule says how grave that is.
+            severity: rule.into_iter().chain(spent.iter().copied()).map(|rule| rule.severity).max().unwrap_or_default(),
+            basis: match rule {
+                Some(rule) => rule.basis.clone(),
+                None => spent.iter().flat_map(|rule| rule.basis.clone()).collect(),
+            },
             axis: key.axis,
             contact: key.contact,
             opened_by: key.opened_by,
@@ -170,6 +205,7 @@ impl Audit {
             examples,
             waiver,
             tunnel: key.tunnel,
+            limits,
         }
     }
 
@@ -332,6 +368,15 @@ impl Audit {
 }
 
 impl Grounds {
+    /// The rules whose limits were exceeded, but for which it would be no finding.
+    fn spent(&self, key: &FindingKey) -> Vec<&RuleSummary> {
+        let policy = self.policy.iter();
+        let rules = policy.flat_map(|policy| {
+            key.spent.iter().filter_map(|id| Some(policy.rule(policy.limit(id)?.rule))).collect::<Vec<_>>()
+        });
+        rules.collect()
+    }
+
     /// The waiver that covers a finding, or did until it expired.
     fn waiver(&self, key: &FindingKey) -> Option<FindingWaiver> {
         let waived = key.waiver?;
@@ -379,6 +424,7 @@ impl Grounds {
 fn finding_id(
     key: &FindingKey,
     rule: Option<&str>,
+    spent: &[&RuleSummary],
     zone: &str,
     to: &Endpoint,
     waiver: Option<&FindingWaiver>,
@@ -411,6 +457,10 @@ fn finding_id(
     }));
     // So is that of packets that carry no others.
     parts.extend(key.tunnel.and_then(|outer| Some(("tunnel", format!("{} {:?}", outer.kind.name()?, outer.inside)))));
+    parts.extend((!spent.is_empty()).then(|| {
+        let rules: Vec<&str> = spent.iter().map(|rule| rule.id.as_str()).collect();
+        ("limit", rules.join(" "))
+    }));
     let mut hash = Sha256::new();
     for (name, value) in parts {
         hash.update(format!("{name}={value}\n"));

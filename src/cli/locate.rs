@@ -18,7 +18,7 @@ use crate::model::{
     Addr, Asn, Authority, Claim, CountrySet, Decision, Location, Opener, PartyId, Protocol, Reading, Reason, RoundTrip,
     Scope, Standing, Timestamp, ZoneId,
 };
-use crate::policy::{Policy, Selector};
+use crate::policy::{Policy, Selector, Spent};
 use crate::report::visible;
 
 /// The longest line of standard input that is read, in octets.
@@ -298,6 +298,7 @@ fn decide(
         opened_by: Opener::Local,
         party,
         service: policy.service_class(Protocol::TCP, &[]),
+        spent: Spent::default(),
     };
     let control = party.and_then(|party| policy.controlled_from(party));
     let judgement = policy.borders(&selector)?.decide(&stated.map_or(location, Location::stated), control);

@@ -105,6 +105,10 @@ pub(super) fn run(args: &WatchArgs) -> Result<Exit, Stop> {
 const STILL_OPEN: &str =
     "a later round-trip time can still refute where the far end is; the report at the end has the last word";
 
+/// What an early line says of a limit.
+const WINDOW_OPEN: &str = "more can still move in the window of the limit, and what was permitted before counts too; the report at the end has the \
+     last word";
+
 /// A finding as it is told early.
 #[derive(serde::Serialize)]
 struct Line<'a> {
@@ -150,8 +154,9 @@ impl<'a, W: Write> Judge<'a, W> {
             return Ok(());
         }
         fresh.coverage = self.inputs.clone();
-        let open = self.grounds.horizon.is_some().then_some(STILL_OPEN);
+        let by_horizon = self.grounds.horizon.is_some().then_some(STILL_OPEN);
         for finding in fresh.report_by(&self.whole.cases, self.grounds, None).findings {
+            let open = by_horizon.or((!finding.limits.is_empty()).then_some(WINDOW_OPEN));
             serde_json::to_writer(&mut self.out, &Line { finding: &finding, open })?;
             self.out.write_all(b"\n")?;
         }

@@ -50,9 +50,6 @@ codes! {
     UnknownWord => "unknown-word",
     /// A number or text that the key cannot take.
     BadValue => "bad-value",
-    /// A field or table of the policy format that this version does not judge yet. It is an error, so that nothing that
-    /// a policy says is silently left out.
-    NotJudgedYet => "not-judged-yet",
     /// A name that zones, parties, sets, services and rules cannot have.
     BadName => "bad-name",
     /// Two things of one kind have the same name.

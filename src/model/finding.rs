@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::addr::Addr;
 use super::country::CountrySet;
 use super::flow::{Counters, Name, Protocol, Provenance, RoundTrip};
+use super::limit::LimitSet;
 use super::location::Standing;
 use super::party::Asn;
 use super::time::Timestamp;
@@ -224,6 +225,9 @@ pub struct FindingKey {
     pub waiver: Option<Waived>,
     /// The outer header of which tunnel it is; `None` for packets that carry no others.
     pub tunnel: Option<Outer>,
+    /// The limits but for which it would be permitted: their rules permit nothing in the windows of these flows. Such flows
+    /// are a finding apart.
+    pub spent: LimitSet,
 }
 
 impl FindingKey {

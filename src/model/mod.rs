@@ -9,6 +9,7 @@ mod country;
 mod coverage;
 mod finding;
 mod flow;
+mod limit;
 mod location;
 mod party;
 mod report;
@@ -28,6 +29,7 @@ pub use flow::{
     Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
     Protocol, Provenance, RoundTrip, SamplingInterval, Uniflow,
 };
+pub use limit::{ExceededLimit, Limit, LimitId, LimitSet, LimitedTo, SpentWindow};
 pub use location::{Authority, Claim, Location, PublisherId, Reading, RegionId, SourceId, Standing};
 pub use party::Asn;
 pub use report::{

@@ -12,6 +12,7 @@ use super::country::CountrySet;
 use super::coverage::{Count, InputCoverage};
 use super::finding::{Axis, Contact, Decision, Opener, Severity, Totals};
 use super::flow::{Counters, NameSource};
+use super::limit::ExceededLimit;
 use super::location::{Authority, Standing};
 use super::party::Asn;
 use super::time::Timestamp;
@@ -248,6 +249,9 @@ pub struct Finding {
     /// The outer header of which tunnel it is, and where what is in it was counted; `None` for packets that carry no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<Outer>,
+    /// The limits but for which it would be permitted, with the windows in which they were exceeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<ExceededLimit>,
 }
 
 impl Finding {

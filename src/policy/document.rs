@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::limit::{self, LimitText};
 use super::measure::span_of;
 use super::syntax::{Fields, Sink, integer, meant_word, wrong_type};
 use super::terms::{Effect, Expected, Initiator, Movement, Period};
@@ -105,6 +106,7 @@ pub(super) struct RuleText {
     pub(super) why: Option<Spanned<String>>,
     pub(super) owner: Option<Spanned<String>>,
     pub(super) document: Option<(String, Option<String>)>,
+    pub(super) limit: Option<Spanned<LimitText>>,
 }
 
 #[derive(Clone, Debug)]
@@ -384,6 +386,7 @@ fn read_rule(mut fields: Fields<'_, '_>, sink: &mut Sink) -> RuleText {
         why: fields.text("why", sink),
         owner: fields.text("owner", sink),
         document: read_reference(&mut fields, sink),
+        limit: limit::read(&mut fields, sink),
     };
     if !fields.has("id") {
         fields.missing("id", "name the rule: findings, tests and waivers refer to it", sink);
@@ -394,7 +397,6 @@ fn read_rule(mut fields: Fields<'_, '_>, sink: &mut Sink) -> RuleText {
     if !fields.has("from") {
         fields.missing("from", "name the zones that the rule speaks of; `from = [\"*\"]` is every zone", sink);
     }
-    fields.not_yet("limit");
     fields.finish(sink);
     rule
 }

@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::document::{self, Document, PartyText, RuleText, Texts, ZoneText};
 use super::library::Library;
+use super::limit;
 use super::lint::{self, Lints};
 use super::networks::{Claimed, NetworkTable, nested, network};
 use super::party::{Match, PartyIndex, host_pattern, region_pattern};
@@ -167,12 +168,16 @@ pub(super) fn lower(
     let (service_names, services) = lower_services(document, sink);
     let mut rules = Vec::new();
     let mut summaries = Vec::new();
+    let mut limits = Vec::new();
     for rule in &document.rules {
+        limit::check(rule, document.default.as_ref(), sink);
         if let Some((lowered, summary)) = lower_rule(rule, &names, &mut sets, &mut uses, sink) {
             rules.push(lowered);
             summaries.push(summary);
+            limits.push(rule.limit.as_ref().map(|limit| *limit.get_ref()));
         }
     }
+    let limits = limit::gather(&mut rules, &limits, sink);
     let tripwires = document
         .tripwires
         .iter()
@@ -206,6 +211,7 @@ pub(super) fn lower(
         services,
         changes: Vec::new(),
         rules,
+        limits,
         summaries,
         library_sets: BTreeMap::new(),
         own_sets: BTreeMap::new(),
@@ -428,6 +434,7 @@ fn lower_rule(
         movement: rule.movement.as_ref().map_or(unwritten, |movement| *movement.get_ref()),
         initiator: rule.initiator.as_ref().map_or(Initiator::Any, |initiator| *initiator.get_ref()),
         contact: rule.contact,
+        limit: None,
         in_force: rule.in_force,
         span: rule.id.as_ref().map_or(rule.span.clone(), Spanned::span),
         owner: plain(&rule.owner),

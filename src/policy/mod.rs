@@ -17,7 +17,8 @@
 //!    end answers to (`controlled-from` of its party; where nobody says, any country). The two are decided apart and the
 //!    worse stands. Control is judged only where a rule speaks of it: a default of `forbid` forbids what permits with
 //!    `to-control` leave out, and nothing where there is none.
-//! 8. A direction in which nothing moved is contact. Only rules with `contact = true` judge it; the default does not.
+//! 8. A direction in which nothing moved is contact. Only rules with `contact = true` judge it, in the places that they name;
+//!    the default does not, and what none of them forbids or permits stays contact.
 //! 9. Where it is not known who opened a conversation, a rule with `initiator` may or may not speak. Both are judged: if
 //!    they come to the same decision, that is it, else it is indeterminate.
 //! 10. `in-force` is from its first day until before its last, in UTC, on the day when the flow began. Sets with dates are
@@ -33,13 +34,24 @@
 //!     flows that begin before the day on which it expires, in UTC; of flows from that day on the report says that they were
 //!     covered once. A run is refused where a waiver would hold for more than a year from its day.
 //!
+//! 15. A permit with a `limit` permits so many octets in each window of time. Windows begin at the multiples of `per` since
+//!     1970, in UTC: those of `24h` at midnight, those of `7d` on Thursdays. A flow counts in the window in which it began,
+//!     with all of it.
+//! 16. What counts is the IP octets that went between the zone and the far end in the directions that the rule permits, as
+//!     decided before any limit is asked: also what another rule permits too, and nothing of what is forbidden or not
+//!     decided. Each zone has a limit of its own; where the rule names parties, so has each party. Sampled sources count with
+//!     what their samples stand for.
+//! 17. In a window in which more than the limit moved, the rule permits nothing: all flows of that window, the first like the
+//!     last, are judged as if it permitted no place. Other rules and the default decide. Exactly the limit is not more. It is
+//!     measured when all was seen, so that no split and no order of the input makes a difference.
+//!
 //! `vantage` is for the horizon, which cuts down where a far end can be before a rule is asked. `document`, `owner` and
-//! `holds` are kept and shown, and nothing is judged by them yet. What the format has and this version does not judge
-//! (`limit`) is an error, never left out in silence.
+//! `holds` are kept and shown, and nothing is judged by them yet.
 
 mod document;
 mod flags;
 mod library;
+mod limit;
 mod lint;
 mod lower;
 pub mod measure;
@@ -67,6 +79,7 @@ pub use flags::FromFlags;
 pub const SCHEMA_JSON: &str = include_str!("policy.schema.json");
 
 pub use library::{Library, LibrarySet, LibrarySource, Member};
+pub use limit::Spent;
 pub use mutate::Mutations;
 pub use show::library_listing;
 pub use terms::{Effect, Expected, Initiator, Movement, Period};
@@ -80,8 +93,8 @@ use tripwire::Watch;
 
 use crate::diag::{Code, Diagnostic, gravest};
 use crate::model::{
-    Addr, Asn, Axis, Country, CountrySet, Decision, Opener, PartyId, PartySummary, Point, PolicySummary, Protocol,
-    Reason, RuleId, RuleSummary, SetSummary, Timestamp, Vantage, ZoneId, ZoneSummary,
+    Addr, Asn, Axis, Country, CountrySet, Decision, Limit, Opener, PartyId, PartySummary, Point, PolicySummary,
+    Protocol, Reason, RuleId, RuleSummary, SetSummary, Timestamp, Vantage, ZoneId, ZoneSummary,
 };
 
 /// A policy that is valid by construction.
@@ -105,6 +118,7 @@ pub struct Policy {
     service_names: Vec<(String, Vec<String>)>,
     services: service::ServiceTable,
     rules: Vec<zone::Rule>,
+    limits: Vec<Limit>,
     summaries: Vec<RuleSummary>,
     /// The days on which something changes, with their midnights in nanoseconds.
     changes: Vec<(u64, Date)>,
@@ -190,6 +204,8 @@ pub struct Selector {
     pub party: Option<PartyId>,
     /// The class of the service port ([`Policy::service_class`]).
     pub service: u16,
+    /// Which limits no longer permit: of those that were exceeded in the window that the uniflow began in.
+    pub spent: Spent,
 }
 
 /// What the borders say of a far end.

@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use super::document::{self, Document, MatchText, Texts};
 use super::library::Library;
+use super::limit::LimitText;
 use super::lint::Lints;
 use super::syntax::{self, Sink};
 use super::terms::{Effect, Initiator, Movement};
@@ -95,6 +96,7 @@ impl Policy {
             && self.in_force == other.in_force
             && self.law == other.law
             && self.rules.iter().map(super::zone::Rule::judged).eq(other.rules.iter().map(super::zone::Rule::judged))
+            && self.limits == other.limits
             && zones(self) == zones(other)
             && controlled(self) == controlled(other)
             && self.party_index.matches() == other.party_index.matches()
@@ -300,6 +302,14 @@ fn of_rules(document: &Document, change: &mut Try<'_>) {
         }
         if let Some(initiator) = rule.initiator.as_ref().filter(|one| *one.get_ref() != Initiator::Any) {
             with("speaks of any initiator", initiator.span(), &|rule| rule.initiator = None);
+        }
+        if let Some(limit) = &rule.limit {
+            let LimitText { octets, per } = *limit.get_ref();
+            with("has no limit", limit.span(), &|rule| rule.limit = None);
+            let tenfold = LimitText { octets: octets.saturating_mul(10), per };
+            with("has ten times the limit", limit.span(), &|rule| {
+                rule.limit = Some(Spanned::new(limit.span(), tenfold))
+            });
         }
         if rule.contact {
             with("no longer judges contact", here.clone(), &|rule| rule.contact = false);

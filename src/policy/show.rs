@@ -8,7 +8,7 @@ use super::library::{Library, LibrarySet, Member};
 use super::places::Conditional;
 use super::terms::{Effect, Initiator, Movement, Period};
 use super::{Policy, zone::Rule};
-use crate::model::{Axis, CountrySet, RuleSummary};
+use crate::model::{Axis, CountrySet, LimitedTo, RuleSummary, Timestamp};
 
 /// The widest line of a listing.
 const WIDTH: usize = 100;
@@ -132,6 +132,11 @@ impl Policy {
         line(format!("  movement  {movement}{}", if rule.contact { ", and contact" } else { "" }));
         if rule.initiator != Initiator::Any {
             line(format!("  initiator {}", rule.initiator.name()));
+        }
+        if let Some(limit) = rule.limit.and_then(|limit| self.limit(limit)) {
+            let each = if limit.each == LimitedTo::EachParty { "zone and party" } else { "zone" };
+            let per = limit.per / Timestamp::SECOND;
+            line(format!("  limit     {} octets in every {per} s, for each {each}", limit.octets));
         }
         if rule.in_force != Period::default() {
             line(format!("  in force  {}", period(&rule.in_force)));

@@ -94,13 +94,11 @@ pub(super) struct Fields<'a, 'i> {
     /// What it is called in messages: "a rule", "`[policy]`".
     noun: &'static str,
     known: Vec<&'static str>,
-    /// Keys of the format that this version does not judge yet.
-    later: Vec<&'static str>,
 }
 
 impl<'a, 'i> Fields<'a, 'i> {
     pub(super) fn new(noun: &'static str, table: &'a DeTable<'i>, span: Range<usize>) -> Self {
-        Self { table, span, noun, known: Vec::new(), later: Vec::new() }
+        Self { table, span, noun, known: Vec::new() }
     }
 
     /// The fields of a value that must be a table.
@@ -127,11 +125,6 @@ impl<'a, 'i> Fields<'a, 'i> {
     /// Whether a key is written, whatever its value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
-    }
-
-    /// Names a key of the format that is not judged yet, so that using it is an error that says so.
-    pub(super) fn not_yet(&mut self, key: &'static str) {
-        self.later.push(key);
     }
 
     /// Says that a key is missing.
@@ -266,13 +259,7 @@ impl<'a, 'i> Fields<'a, 'i> {
             if self.known.contains(&name) {
                 continue;
             }
-            if self.later.contains(&name) {
-                let message = format!("`{name}` is not judged by this version yet");
-                let help = "take it out: a policy must not say what nothing judges";
-                sink.push(Diagnostic::error(Code::NotJudgedYet, message).at(key.span(), "not judged yet").help(help));
-                continue;
-            }
-            let candidates = self.known.iter().chain(&self.later).copied();
+            let candidates = self.known.iter().copied();
             let help = meant_word(name, &candidates).map_or_else(
                 || {
                     let mut keys: Vec<String> = self.known.iter().map(|known| format!("`{known}`")).collect();

@@ -4,8 +4,11 @@
 //! worse decision. `sent` and `received` are octets of payload; a direction without is contact. `rule` must be among what
 //! decided, `rules` must be all of it; `default` stands for the policy's default. `waived` asks whether waivers cover all
 //! that is not permitted.
+//!
+//! A test is one flow and nothing before it: a `limit` is exceeded where what this flow alone carries is more, `sent` and
+//! `received` counted as they are written. That limits add up over a window is for an audit to see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -18,10 +21,11 @@ use super::party::region_pattern;
 use super::places::countries;
 use super::syntax::Sink;
 use super::terms::Expected;
-use super::{Judgement, Policy, Selector, Waivable, service};
+use super::{Judgement, Policy, Selector, Spent, Waivable, service};
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{
-    Addr, Asn, Axis, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, Timestamp, Waived, ZoneId,
+    Addr, Asn, Axis, CountrySet, Decision, LimitId, LimitSet, Location, Opener, PartyId, Reason, RuleId, Timestamp,
+    Waived, ZoneId,
 };
 
 /// A test of a policy, resolved.
@@ -59,6 +63,21 @@ struct Flow {
     opener: Opener,
     sent: u64,
     received: u64,
+}
+
+impl Flow {
+    fn selector(&self, epoch: u16, outward: bool, spent: Spent) -> Selector {
+        Selector {
+            zone: self.zone,
+            epoch,
+            outward,
+            moved: if outward { self.sent > 0 } else { self.received > 0 },
+            opened_by: self.opener,
+            party: self.party,
+            service: self.service,
+            spent,
+        }
+    }
 }
 
 /// What came of a test.
@@ -242,21 +261,16 @@ impl Policy {
             return nothing(Expected::Internal);
         }
         let control = flow.party.and_then(|party| self.controlled_from(party));
+        let spent = self.spent_by(flow, epoch, control);
         let mut judged: Vec<(Judgement, u64)> = Vec::new();
         let mut directions = Vec::new();
         for (outward, octets) in [(true, flow.sent), (false, flow.received)] {
-            let selector = Selector {
-                zone: flow.zone,
-                epoch,
-                outward,
-                moved: octets > 0,
-                opened_by: flow.opener,
-                party: flow.party,
-                service: flow.service,
-            };
             let word = if outward { "sent" } else { "received" };
-            match self.borders(&selector) {
+            match self.borders(&flow.selector(epoch, outward, spent)) {
                 None => directions.push(format!("{word} nothing: not judged")),
+                Some(borders) if borders.is_contact(&flow.location, control) => {
+                    directions.push(format!("{word} nothing: no rule judges it"));
+                }
                 Some(borders) => {
                     let judgement = borders.decide(&flow.location, control);
                     directions.push(format!("{word} {octets}: {}", self.describe(&judgement)));
@@ -288,6 +302,21 @@ impl Policy {
         let waived =
             self.waiving(flow, judged.iter().flat_map(|(judgement, _)| &judgement.reasons).map(|(_, why, _)| *why));
         Outcome { result, deciding, directions, waived }
+    }
+
+    /// The limits that the flow exceeds by itself.
+    fn spent_by(&self, flow: &Flow, epoch: u16, control: Option<CountrySet>) -> Spent {
+        let mut moved: BTreeMap<LimitId, u64> = BTreeMap::new();
+        for (outward, octets) in [(true, flow.sent), (false, flow.received)] {
+            let borders = self.borders(&flow.selector(epoch, outward, Spent::default()));
+            for limit in borders.map_or(LimitSet::NONE, |borders| borders.counting(&flow.location, control)).iter() {
+                let sum = moved.entry(limit).or_default();
+                *sum = sum.saturating_add(octets);
+            }
+        }
+        let over = |(limit, sum): &(LimitId, u64)| self.limit(*limit).is_some_and(|limit| *sum > limit.octets);
+        let over = moved.into_iter().filter(over).fold(LimitSet::NONE, |set, (limit, _)| set.with(limit));
+        Spent { over, unmeasured: LimitSet::NONE }
     }
 
     fn waiving(&self, flow: &Flow, reasons: impl Iterator<Item = Reason>) -> Waiving {

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use super::places::{Conditional, Places};
 use super::service::ServiceSet;
 use super::terms::{Effect, Initiator, Movement, Period};
-use super::{Judgement, Policy, Selector};
-use crate::model::{Axis, CountrySet, Decision, Location, Opener, PartyId, Reason, RuleId, ZoneId};
+use super::{Judgement, Policy, Selector, Spent};
+use crate::model::{Axis, CountrySet, Decision, LimitId, LimitSet, Location, Opener, PartyId, Reason, RuleId, ZoneId};
 
 /// Which parties a rule speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub(super) struct Rule {
     pub(super) initiator: Initiator,
     /// Whether it judges contact as well as movement.
     pub(super) contact: bool,
+    pub(super) limit: Option<LimitId>,
     pub(super) in_force: Period,
     pub(super) span: Range<usize>,
     pub(super) owner: Option<String>,
@@ -92,13 +93,16 @@ impl Rule {
 
 /// The rules that a selector selects, as sets: what is forbidden, and why.
 ///
-/// Where it is not known who opened the conversation and some rule asks for it, there are two worlds, and both are judged.
+/// Where it is not known who opened the conversation and some rule asks for it, there are two worlds, and both are judged; so
+/// there are where it is not known whether a limit was exceeded.
 #[derive(Clone, Debug)]
 pub struct Borders {
     worlds: Vec<World>,
+    /// Whether payload moved.
+    moved: bool,
 }
 
-/// What holds if the conversation was opened by one side.
+/// What holds if the conversation was opened by one side, and what is not known of limits is one way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct World {
     rules: Vec<RuleId>,
@@ -107,6 +111,10 @@ struct World {
     control: Option<Border>,
     /// The permits over places, with what they permit.
     permits: Vec<(RuleId, CountrySet)>,
+    /// The permits over control, with what they permit.
+    controls: Vec<(RuleId, CountrySet)>,
+    /// The permits with a limit, on either axis, whether or not it is spent, with what they permit within it.
+    limited: Vec<(LimitId, Axis, CountrySet)>,
 }
 
 /// What is forbidden on one axis.
@@ -170,15 +178,54 @@ impl Borders {
     pub(super) fn select(policy: &Policy, selector: &Selector) -> Option<Self> {
         let day = policy.law_on(selector.epoch);
         let services = policy.services.services(selector.service);
-        let world = |opener| World::select(policy, selector, services, day, opener);
-        let worlds = match selector.opened_by {
-            Opener::Unknown => {
-                let (local, remote) = (world(Opener::Local), world(Opener::Remote));
-                if local.rules == remote.rules { vec![local] } else { vec![local, remote] }
+        let Spent { over, unmeasured } = selector.spent;
+        let of_openers = |spent: LimitSet| {
+            let world = |opener| World::select(policy, selector, services, day, opener, spent);
+            match selector.opened_by {
+                Opener::Unknown => {
+                    let (local, remote) = (world(Opener::Local), world(Opener::Remote));
+                    if local.rules == remote.rules { vec![local] } else { vec![local, remote] }
+                }
+                known => vec![world(known)],
             }
-            known => vec![world(known)],
         };
-        (selector.moved || worlds.iter().any(|world| !world.rules.is_empty())).then_some(Self { worlds })
+        let mut worlds = of_openers(over);
+        if !unmeasured.is_empty() {
+            // The fewer limits are spent, the more is permitted: what lies between all and none lies between these.
+            worlds.extend(of_openers(over.union(unmeasured)));
+        }
+        let judged = selector.moved || worlds.iter().any(|world| !world.rules.is_empty());
+        judged.then_some(Self { worlds, moved: selector.moved })
+    }
+
+    /// Whether it is contact and no more: nothing moved, and no rule forbids or permits it.
+    pub fn is_contact(&self, place: &Location, control: Option<CountrySet>) -> bool {
+        let (possible, control_set) = (place.possible(), control.unwrap_or(CountrySet::ANYWHERE));
+        let permits = |world: &World| {
+            let over = |permits: &[(RuleId, CountrySet)], set: &CountrySet| {
+                permits.iter().any(|(_, places)| places.intersects(set))
+            };
+            over(&world.permits, &possible) || over(&world.controls, &control_set)
+        };
+        !self.moved && self.decision(place, control) == Decision::Permit && !self.worlds.iter().any(permits)
+    }
+
+    /// The limits of the rules that permit any place that the far end can be, or anyone that it can answer to, as long as
+    /// they are not exceeded.
+    pub fn limits(&self, place: &Location, control: Option<CountrySet>) -> LimitSet {
+        let (place, control) = (place.possible(), control.unwrap_or(CountrySet::ANYWHERE));
+        let limited = self.worlds.iter().flat_map(|world| &world.limited);
+        let speaking = limited.filter(|(_, axis, places)| match axis {
+            Axis::Place => places.intersects(&place),
+            Axis::Control => places.intersects(&control),
+        });
+        speaking.fold(LimitSet::NONE, |set, (limit, ..)| set.with(*limit))
+    }
+
+    /// The limits that count what goes this way: [`Borders::limits`] where all of it is permitted, else none.
+    pub fn counting(&self, place: &Location, control: Option<CountrySet>) -> LimitSet {
+        let permitted = self.decision(place, control) == Decision::Permit;
+        if permitted { self.limits(place, control) } else { LimitSet::NONE }
     }
 
     /// The decision alone, without its reasons: what [`Borders::decide`] comes to, in a few masks however many rules there are.
@@ -203,7 +250,7 @@ impl Borders {
         let mut judgements = self.worlds.iter().map(|world| world.decide(&place, &control));
         let nothing = Judgement { decision: Decision::Permit, reasons: Vec::new(), permitted_by: Vec::new() };
         let mut judgement = judgements.next().unwrap_or(nothing);
-        if let Some(other) = judgements.next() {
+        for other in judgements {
             judgement = either(&judgement, &other);
         }
         judgement.reasons.sort_unstable();
@@ -243,7 +290,14 @@ fn either(one: &Judgement, other: &Judgement) -> Judgement {
 }
 
 impl World {
-    fn select(policy: &Policy, selector: &Selector, services: ServiceSet, day: Date, opener: Opener) -> Self {
+    fn select(
+        policy: &Policy,
+        selector: &Selector,
+        services: ServiceSet,
+        day: Date,
+        opener: Opener,
+        spent: LimitSet,
+    ) -> Self {
         let selected: Vec<(RuleId, &Rule)> = policy
             .rules
             .iter()
@@ -253,7 +307,10 @@ impl World {
             .collect();
         let of = |effect: Effect, axis: Axis| -> Vec<(RuleId, CountrySet)> {
             let rules = selected.iter().filter(|(_, rule)| rule.effect == effect && rule.axis == axis);
-            rules.map(|(id, rule)| (*id, rule.places_on(day))).collect()
+            // A spent rule speaks as before, and permits no place: control stays judged where it alone speaks of it.
+            let spent = |rule: &Rule| rule.limit.is_some_and(|limit| spent.contains(limit));
+            let places = |rule: &Rule| if spent(rule) { CountrySet::NOWHERE } else { rule.places_on(day) };
+            rules.map(|(id, rule)| (*id, places(rule))).collect()
         };
         let outside = |permits: &[(RuleId, CountrySet)]| {
             let permitted = permits.iter().fold(CountrySet::NOWHERE, |set, (_, places)| set.union(*places));
@@ -269,6 +326,8 @@ impl World {
             (_, true) => Some(Border::new(forbids, None)),
             (_, false) => Some(Border::new(forbids, outside(&controls))),
         };
-        Self { rules: selected.iter().map(|(id, _)| *id).collect(), place, control, permits }
+        let limited = selected.iter().filter_map(|(_, rule)| Some((rule.limit?, rule.axis, rule.places_on(day))));
+        let (rules, limited) = (selected.iter().map(|(id, _)| *id).collect(), limited.collect());
+        Self { rules, place, control, permits, controls, limited }
     }
 }

@@ -73,7 +73,13 @@ pub fn write(report: &Report, finding: &Finding, style: Style, out: &mut dyn io:
             painter.fact(0, "why", &rule.why)?;
         }
         (Some(id), None) => painter.fact(0, "rule", id)?,
+        (None, _) if !finding.limits.is_empty() => {
+            painter.fact(0, "rule", "none within its limit: the default forbids")?
+        }
         (None, _) => painter.fact(0, "rule", "none: the policy's default forbids what no rule speaks of")?,
+    }
+    for limit in &finding.limits {
+        painter.fact(0, "limit", &words::limit(limit))?;
     }
     painter.fact(0, "basis", &finding.basis.join("; "))?;
     painter.fact(0, "severity", words::severity(finding.severity))?;

@@ -348,7 +348,7 @@ fn card(report: &Report, group: &Group<'_>, letter: char, number: usize) -> Card
     let zone = view::zone(report, &lead.zone);
     let party = lead.to.party.as_ref().and_then(|name| view::party(report, name));
     let country = zone.and_then(|zone| zone.country).map(|set| format!(", {}", words::countries(&set)));
-    let facts = vec![
+    let mut facts = vec![
         ("From", format!("zone {}{}", lead.zone, country.as_deref().unwrap_or_default())),
         ("Our addresses", group.near(MAX_NAMES)),
         ("To", words::places(&lead.to.places, lead.to.standing)),
@@ -378,6 +378,7 @@ fn card(report: &Report, group: &Group<'_>, letter: char, number: usize) -> Card
         let and = if title.is_empty() || whom.is_empty() { "" } else { " and" };
         from_policy.push(format!("Party {}{title}{and}{whom}.", party.name));
     }
+    facts.extend(group.limits().into_iter().map(|limit| ("Limit", limit)));
     Card {
         anchor: format!("{letter}{number}"),
         number: words::number(number as u64),

@@ -144,6 +144,9 @@ fn finding(painter: &mut Painter<'_>, report: &Report, group: &Group<'_>, number
     let (first, last) = group.seen();
     painter.fact(indent, "seen", &words::span(first, last))?;
     painter.fact(indent, "waived by", &group.waiver().unwrap_or_default())?;
+    for (place, limit) in group.limits().iter().enumerate() {
+        painter.fact(indent, if place == 0 { "limit" } else { "" }, limit)?;
+    }
     painter.fact(indent, "basis", &lead.basis.join("; "))?;
     for (place, claim) in group.evidence(report, MAX_SHOWN).iter().enumerate() {
         painter.fact(indent, if place == 0 { "evidence" } else { "" }, claim)?;

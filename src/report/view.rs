@@ -21,7 +21,7 @@ pub(super) struct Group<'r> {
 }
 
 type GroupKey<'r> = (
-    &'r Option<String>,
+    (&'r Option<String>, &'r str),
     Axis,
     &'r str,
     (CountrySet, Standing, Option<Asn>, &'r Option<String>, &'r Option<String>),
@@ -55,7 +55,9 @@ pub(super) fn groups(report: &Report, section: Section) -> Vec<Group<'_>> {
     for finding in report.findings.iter().filter(|finding| Section::of(finding) == section) {
         let Endpoint { places, standing, asn, party, zone, .. } = &finding.to;
         let to = (*places, *standing, *asn, party, zone);
-        let key = (&finding.rule, finding.axis, finding.zone.as_str(), to, finding.tunnel);
+        // The title tells what is beyond a limit from what no rule speaks of.
+        let rule = (&finding.rule, finding.title.as_str());
+        let key = (rule, finding.axis, finding.zone.as_str(), to, finding.tunnel);
         let key = (finding.decision, &finding.waiver, key);
         groups.entry(key).or_insert_with(|| Group { findings: Vec::new(), lead: finding }).findings.push(finding);
     }
@@ -175,6 +177,13 @@ impl<'r> Group<'r> {
     /// The waiver that covers all of the group, or did until it expired, in words.
     pub(super) fn waiver(&self) -> Option<String> {
         self.lead.waiver.as_ref().map(words::waiver)
+    }
+
+    /// The limits that were exceeded, a sentence each.
+    pub(super) fn limits(&self) -> Vec<String> {
+        let texts: BTreeSet<String> =
+            self.findings.iter().flat_map(|finding| &finding.limits).map(words::limit).collect();
+        texts.into_iter().collect()
     }
 
     /// What was seen and what the policy says of it, as a clause.

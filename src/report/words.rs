@@ -1,8 +1,8 @@
 //! The words of a report: the same fact reads the same in every format.
 
 use crate::model::{
-    Authority, Axis, Contact, Count, Country, CountrySet, Decision, FindingWaiver, Inner, NameSource, Opener, Outcome,
-    Outer, SetSummary, Severity, Standing, Timestamp, Totals, Tunnel, Volume, WaiverSummary,
+    Authority, Axis, Contact, Count, Country, CountrySet, Decision, ExceededLimit, FindingWaiver, Inner, NameSource,
+    Opener, Outcome, Outer, SetSummary, Severity, Standing, Timestamp, Totals, Tunnel, Volume, WaiverSummary,
 };
 
 /// A number of octets for people, in SI units with one decimal: `999 B`, `5.2 kB`, `1.0 MB`.
@@ -248,6 +248,26 @@ pub(super) fn waiver(waiver: &FindingWaiver) -> String {
     let FindingWaiver { owner, reason, expires, holds } = waiver;
     let until = if *holds { format!("until before {expires}") } else { format!("EXPIRED on {expires}, fails again") };
     format!("{owner}, {until}: {reason}")
+}
+
+/// A limit that was exceeded: `the limit of dpf: 1,001 of 1,000 octets in the 24 hours from 2026-03-01T00:00:00Z`.
+pub(super) fn limit(limit: &ExceededLimit) -> String {
+    let ExceededLimit { rule, octets, per, party, windows, more } = limit;
+    let whom = party.as_ref().map(|party| format!(" with party {party}")).unwrap_or_default();
+    let seen: Vec<String> = windows
+        .iter()
+        .map(|window| format!("{} in the {} from {}", number(window.moved), spell(*per), time(window.from)))
+        .collect();
+    let more = if *more > 0 { format!(", and in {} more", several(*more, "window", "windows")) } else { String::new() };
+    format!("the limit of {rule} is {} octets{whom}: {}{more}", number(*octets), seen.join(", "))
+}
+
+/// Seconds in the largest unit that they are a multiple of.
+fn spell(seconds: u64) -> String {
+    let units = [(86_400, "day", "days"), (3600, "hour", "hours"), (60, "minute", "minutes")];
+    let (unit, one, many) =
+        units.into_iter().find(|(unit, ..)| seconds.is_multiple_of(*unit)).unwrap_or((1, "second", "seconds"));
+    several(seconds / unit, one, many)
 }
 
 /// A waiver of the policy, with what it covered.

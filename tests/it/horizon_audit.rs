@@ -11,7 +11,7 @@ use landfall::model::{
     Addr, BiflowDirection, Counters, CountrySet, Decision, DoubtKind, FlowRecord, InputId, Location, Opener, Outcome,
     Protocol, Provenance, Report, RoundTrip, Scope, Standing, Timestamp,
 };
-use landfall::policy::{Library, Policy, Selector};
+use landfall::policy::{Library, Policy, Selector, Spent};
 use proptest::prelude::*;
 
 use super::laws::{FRANKFURT, Observed, audit_of, config, observed};
@@ -329,7 +329,7 @@ fn by_hand(grounds: &Grounds, records: &[Observed]) -> (BTreeMap<&'static str, u
         let mut worst: Option<Decision> = None;
         for (uniflow, outward) in [(sent, true), (received, false)] {
             let moved = uniflow.moved();
-            let selector = Selector { zone, epoch, outward, moved, opened_by, party, service };
+            let selector = Selector { zone, epoch, outward, moved, opened_by, party, service, spent: Spent::default() };
             let Some(borders) = policy.borders(&selector).filter(|_| !uniflow.is_empty()) else { continue };
             let judgement = borders.decide(&location, party.and_then(|party| policy.controlled_from(party)));
             worst = worst.max(Some(judgement.decision));

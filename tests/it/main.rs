@@ -31,6 +31,7 @@ mod horizon_audit;
 mod horizon_cli;
 mod laws;
 mod layers;
+mod limits;
 mod locate;
 mod log_hostile;
 mod log_scenario;

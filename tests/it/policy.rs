@@ -7,7 +7,7 @@ use jiff::civil::date;
 use landfall::cli::policy::STARTER;
 use landfall::diag::{Code, Colour, Level, render_text};
 use landfall::model::{Addr, Asn, Axis, Country, CountrySet, Decision, Location, Opener, Protocol, Reason, Timestamp};
-use landfall::policy::{Library, Member, Policy, Selector};
+use landfall::policy::{Library, Member, Policy, Selector, Spent};
 
 fn parse(text: &str) -> Policy {
     let parsed = Policy::parse("test.toml", text, Library::embedded());
@@ -250,6 +250,7 @@ fn periods_are_half_open_in_utc() {
             opened_by: Opener::Local,
             party: None,
             service: policy.service_class(Protocol::TCP, &[443]),
+            spent: Spent::default(),
         };
         Some(policy.borders(&selector).unwrap().decide(&Location::stated(set("CN")), None).decision)
     };
@@ -337,6 +338,7 @@ fn control_and_place_are_two_decisions() {
         opened_by: Opener::Local,
         party: None,
         service: 0,
+        spent: Spent::default(),
     };
     let borders = policy.borders(&selector).unwrap();
     let control = Reason::Rule(policy.rule_named("c").unwrap());
@@ -372,6 +374,7 @@ fn flags_make_a_policy() {
             opened_by: Opener::Unknown,
             party: None,
             service: 0,
+            spent: Spent::default(),
         };
         policy.borders(&selector).unwrap().decide(&Location::stated(set(place)), None).decision
     };

@@ -7,7 +7,7 @@ use jiff::civil::{Date, date};
 use landfall::model::{
     Addr, Asn, Axis, Country, CountrySet, Decision, Location, Opener, Protocol, Reason, Standing, Timestamp, ZoneId,
 };
-use landfall::policy::{Judgement, Library, Policy, Selector};
+use landfall::policy::{Judgement, Library, Policy, Selector, Spent};
 use proptest::prelude::*;
 
 const CODES: [&str; 6] = ["BR", "CN", "DE", "FR", "JP", "US"];
@@ -208,6 +208,18 @@ impl RefPolicy {
             })
             .collect();
         let agree = decisions.iter().all(|decision| *decision == decisions[0]);
+        // Nothing moved, nothing forbids it, and no rule permits it: contact and no more.
+        let openers =
+            if flow.opener == Opener::Unknown { vec![Opener::Local, Opener::Remote] } else { vec![flow.opener] };
+        let permits = |rule: &RefRule| {
+            let possible = if rule.control { &control } else { &flow.place };
+            rule.permit
+                && openers.iter().any(|opener| rule.fits(flow, *opener))
+                && possible.iter().any(|country| rule.names(country.code(), flow.day))
+        };
+        if !flow.moved && agree && decisions[0] == Decision::Permit && !self.rules.iter().any(permits) {
+            return None;
+        }
         Some(if agree { decisions[0] } else { Decision::Indeterminate })
     }
 
@@ -285,12 +297,14 @@ fn selector(policy: &Policy, flow: &RefFlow) -> Selector {
         opened_by: flow.opener,
         party: policy.party_of(addr("198.51.100.1"), Some(Asn(number)), None, &[]),
         service: policy.service_class(flow.protocol, &flow.ports),
+        spent: Spent::default(),
     }
 }
 
 fn judge(policy: &Policy, flow: &RefFlow) -> Option<Judgement> {
     let borders = policy.borders(&selector(policy, flow))?;
-    Some(borders.decide(&Location::stated(flow.place), flow.control))
+    let place = Location::stated(flow.place);
+    (!borders.is_contact(&place, flow.control)).then(|| borders.decide(&place, flow.control))
 }
 
 fn places() -> impl Strategy<Value = CountrySet> {

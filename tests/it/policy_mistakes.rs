@@ -168,11 +168,41 @@ fn mistakes() -> Vec<Mistake> {
             "at the end",
         ),
         (
-            "limit",
-            with_rule("to = [\"US\"]\nlimit = { octets = \"1 GiB\", per = \"24h\" }"),
-            Code::NotJudgedYet,
-            (11, 1),
+            "limit without a time",
+            with_rule("to = [\"US\"]\nlimit = { octets = \"1 GiB\" }"),
+            Code::MissingKey,
+            (11, 9),
+            "per = ",
+        ),
+        (
+            "limit with a wrong key",
+            with_rule("to = [\"US\"]\nlimit = { octet = \"1 GiB\", per = \"1d\" }"),
+            Code::UnknownKey,
+            (11, 11),
+            "`octets`",
+        ),
+        (
+            "limit in parsecs",
+            with_rule("to = [\"US\"]\nlimit = { octets = \"1 parsec\", per = \"1d\" }"),
+            Code::BadValue,
+            (11, 20),
+            "GiB",
+        ),
+        (
+            "limit of nothing",
+            with_rule("to = [\"US\"]\nlimit = { octets = \"0\", per = \"1d\" }"),
+            Code::BadValue,
+            (11, 20),
             "take it out",
+        ),
+        (
+            "limit of a forbid",
+            with(
+                "[[rule]]\nid = \"r\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"US\"]\nlimit = { octets = \"1\", per = \"1d\" }",
+            ),
+            Code::BadValue,
+            (11, 9),
+            "on a permit",
         ),
         (
             "tripwire",
@@ -330,10 +360,7 @@ fn all_mistakes_are_told_in_one_run_in_the_order_of_the_text() {
         with_rule("to = [\"UK\", \"US\"]\nparty = [\"x\"]\nmovment = \"out\"\nlimit = 1\n[zone.y]\nnetworks = [\"a\"]");
     let parsed = Policy::parse("test.toml", &text, Library::embedded());
     let codes: Vec<Code> = parsed.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
-    assert_eq!(
-        codes,
-        [Code::UnknownCountry, Code::UnknownParty, Code::UnknownKey, Code::NotJudgedYet, Code::BadNetwork]
-    );
+    assert_eq!(codes, [Code::UnknownCountry, Code::UnknownParty, Code::UnknownKey, Code::WrongType, Code::BadNetwork]);
 }
 
 const GOOD: &str = "to = [\"US\"]\nbasis = [\"x\"]\n";

@@ -131,6 +131,7 @@ fn key_finding(id: &str, contact: Contact, carried: Counters) -> Finding {
         }],
         horizon: Vec::new(),
         examples: vec![key_flow(carried)],
+        limits: Vec::new(),
         waiver: None,
         tunnel: None,
     }
