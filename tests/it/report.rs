@@ -325,6 +325,14 @@ fn json_keeps_to_its_schema_and_the_schema_to_it() {
     stated.counted_inside.forbid = Count { count: 1, octets: 5_981 };
     stated.inputs = fixture::zoom().inputs;
     stated.inputs[0].tcp_flows = 7;
+    stated.findings[0].limits = vec![landfall::model::ExceededLimit {
+        rule: "dpf".into(),
+        octets: 1000,
+        per: 3600,
+        party: Some("zoom".into()),
+        windows: vec![landfall::model::SpentWindow { from: stated.findings[0].first, moved: 1001 }],
+        more: 1,
+    }];
     let telemetry = fixture::telemetry();
     for (name, report) in all().into_iter().chain([("stated", stated), ("telemetry", telemetry)]) {
         let value = serde_json::from_str(&json(&report)).expect("it is JSON");
