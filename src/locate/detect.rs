@@ -17,9 +17,9 @@ const MAX_LINES: usize = 1000;
 pub(super) fn read(path: &Path, today: Option<Date>) -> Result<Database, LocateError> {
     let octets = mmdb::octets(path)?;
     if mmdb::is_marked(&octets) {
-        return mmdb::walk(path, octets);
+        return mmdb::walk(path, &octets);
     }
-    let Ok(text) = std::str::from_utf8(&octets) else { return mmdb::walk(path, octets) };
+    let Ok(text) = std::str::from_utf8(&octets) else { return mmdb::walk(path, &octets) };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document = |form| Document { path, text, form };
     if text.trim_start().starts_with('{') {

@@ -25,7 +25,7 @@ use super::listing::dated;
 use super::publisher::{Countries, publisher};
 use super::record::Value;
 use super::runs::Writer;
-use super::transition;
+use super::{shape, transition};
 use crate::model::{Authority, LocationSource, Subject, Timestamp};
 
 /// The largest file that is read: the largest databases on the market are below 2 GB.
@@ -70,12 +70,11 @@ pub(super) fn octets(path: &Path) -> Result<Vec<u8>, LocateError> {
 }
 
 /// Walks the octets of a database.
-pub(super) fn walk(path: &Path, octets: Vec<u8>) -> Result<Database, LocateError> {
-    let read = octets.len() as u64;
-    let digest = hex(&Sha256::digest(&octets));
+pub(super) fn walk(path: &Path, octets: &[u8]) -> Result<Database, LocateError> {
+    let digest = hex(&Sha256::digest(octets));
     let reader = Reader::from_source(octets)
         .map_err(|error| LocateError::NotADatabase { path: path.to_owned(), what: told(&error) })?;
-    let mut layer = Walk::new(path, &reader, read).walk()?;
+    let mut layer = Walk::new(path, octets, &reader).walk()?;
 
     let metadata = reader.metadata();
     let stem = path.file_stem().map_or_else(String::new, |stem| tidy(&stem.to_string_lossy()));
@@ -137,7 +136,9 @@ pub(crate) fn hex(octets: &[u8]) -> String {
 /// A walk through one file.
 struct Walk<'a> {
     path: &'a Path,
-    reader: &'a Reader<Vec<u8>>,
+    /// The data section, and what follows it.
+    data: &'a [u8],
+    reader: &'a Reader<&'a [u8]>,
     /// What the record at an offset says: each is decoded once, however many networks share it.
     memo: HashMap<usize, (u32, u32), FixedState>,
     interned: BTreeMap<Saying, u32>,
@@ -154,10 +155,14 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(path: &'a Path, reader: &'a Reader<Vec<u8>>, size: u64) -> Self {
+    fn new(path: &'a Path, octets: &'a [u8], reader: &'a Reader<&'a [u8]>) -> Self {
         let metadata = reader.metadata();
+        // A node is two records of so many bits; sixteen zeros follow the tree.
+        let tree = u64::from(metadata.node_count) * u64::from(metadata.record_size) / 4 + 16;
+        let data = usize::try_from(tree).ok().and_then(|tree| octets.get(tree..)).unwrap_or_default();
         Self {
             path,
+            data,
             reader,
             memo: HashMap::with_hasher(FixedState::default()),
             interned: BTreeMap::from([(Saying::NOTHING, 0)]),
@@ -167,7 +172,7 @@ impl<'a> Walk<'a> {
             leaves: 0,
             most_leaves: u64::from(metadata.node_count) * 4 + SPARE_LEAVES,
             values: 0,
-            most_values: size * 16 + SPARE_VALUES,
+            most_values: octets.len() as u64 * 16 + SPARE_VALUES,
             networks: 0,
             last: String::new(),
         }
@@ -236,6 +241,7 @@ impl<'a> Walk<'a> {
                 *says
             } else {
                 self.last = network.to_string();
+                shape::check(self.data, offset).map_err(|what| self.damaged(what))?;
                 let record = found.decode::<Value<'_>>().map_err(|error| self.corrupt(&error))?;
                 let says = self.record(&record.unwrap_or(Value::Other(0)))?;
                 self.memo.insert(offset, says);

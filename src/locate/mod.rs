@@ -38,6 +38,7 @@ mod publisher;
 mod ranges;
 mod record;
 mod runs;
+mod shape;
 mod survey;
 mod table;
 mod transition;

@@ -314,6 +314,39 @@ fn a_record_that_unfolds_without_end_is_refused() {
     assert!(matches!(error, LocateError::Corrupt { network: Some(_), .. }), "{error:?}");
 }
 
+/// Half of what a thread of the test harness has, without optimisation: a server's threads may have less than a program's
+/// main thread.
+#[test]
+fn a_record_that_is_nested_deep_is_refused_on_a_small_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    // A map whose one entry is the next map; an array (an extended type) of the next; a pointer to the next, which stands
+    // right behind: two octets that hold the offset.
+    let maps = |levels: u16| b"\xe1\x41a".repeat(levels.into());
+    let arrays = |levels: u16| b"\x01\x04".repeat(levels.into());
+    let pointers = |levels: u16| -> Vec<u8> {
+        (1..=levels).map(|next| next * 2).flat_map(|next| [0x20 | (next >> 8) as u8, next as u8]).collect()
+    };
+    let open = |nesting: Vec<u8>| {
+        let data = [&nesting[..], b"\xe1\x4ccountry_code\x42DE"].concat();
+        let path = folder.path().join("nested.mmdb");
+        std::fs::write(&path, database(&[[1, 1 + 16]], &data)).unwrap();
+        let stack = std::thread::Builder::new().stack_size(1 << 20);
+        let opened = stack.spawn(move || Gazetteer::open(&[path]).map(|_| ()).map_err(|error| error.to_string()));
+        opened.unwrap().join().unwrap()
+    };
+    for nesting in [maps(16), maps(505), maps(5000), arrays(505), arrays(5000)] {
+        let error = open(nesting).unwrap_err();
+        assert!(error.contains("is damaged") && error.contains("nested deeper than 16"), "{error}");
+    }
+    // Its field is not one that is known, and that is all that is wrong with it.
+    assert!(open(maps(15)).unwrap_err().contains("holds neither countries nor AS numbers"));
+    // One is as it should be, and a second is not.
+    assert_eq!(open(pointers(1)), Ok(()));
+    for levels in [2, 500, 1000] {
+        assert!(open(pointers(levels)).unwrap_err().contains("a pointer points to a pointer"));
+    }
+}
+
 #[test]
 fn damaged_databases_never_panic() {
     for name in ["GeoLite2-Country-Test", "GeoLite2-ASN-Test", "GeoIP2-City-Test"] {

@@ -26,6 +26,7 @@ mod feeds;
 mod feeds_corpus;
 mod fixtures;
 mod follow;
+mod fuzz;
 mod horizon;
 mod horizon_audit;
 mod horizon_cli;

@@ -3,13 +3,11 @@
 
 use std::net::IpAddr;
 
-use aes_gcm::aead::AeadInOut;
-use aes_gcm::aes::Aes128;
-use aes_gcm::aes::cipher::BlockCipherEncrypt;
-use aes_gcm::{Aes128Gcm, KeyInit};
 use landfall::model::{Addr, Name, NameSource, Timestamp};
 use landfall::wire::name::{Carrier, Counts, GRACE, Limits, Names, Response, Segment, Sighting, Watch, Way};
 use proptest::prelude::*;
+
+use crate::fuzz::laws::quic::VERSIONS;
 
 fn addr(text: &str) -> Addr {
     Addr::from(text.parse::<IpAddr>().unwrap())
@@ -188,61 +186,8 @@ fn a_hello_of_dtls() {
     }
 }
 
-/// The keys of the client in RFC 9001 appendix A.1 and RFC 9369 appendix A.1, both of the connection identifier
-/// 8394c8f03e515708.
-struct Keys {
-    first: u8,
-    version: [u8; 4],
-    key: [u8; 16],
-    iv: [u8; 12],
-    header: [u8; 16],
-}
-
 fn octets<const N: usize>(hex: &str) -> [u8; N] {
     std::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
-}
-
-fn versions() -> [Keys; 2] {
-    let one = Keys {
-        first: 0xc3,
-        version: [0, 0, 0, 1],
-        key: octets("1f369613dd76d5467730efcbe3b1a22d"),
-        iv: octets("fa044b2f42a3fd3b46fb255c"),
-        header: octets("9f50449e04a0e810283a1e9933adedd2"),
-    };
-    let two = Keys {
-        first: 0xd3,
-        version: [0x6b, 0x33, 0x43, 0xcf],
-        key: octets("8b1a0bc121284290a29e0971b5cd045d"),
-        iv: octets("91f73e2351d8fa91660e909f"),
-        header: octets("45b95e15235d6f45a6b19cbcb0294ba9"),
-    };
-    [one, two]
-}
-
-impl Keys {
-    /// RFC 9001 section 5, the other way round than in the program.
-    fn seal(&self, number: u32, frames: &[u8]) -> Vec<u8> {
-        let mut header = [&[self.first][..], &self.version, &[8], &octets::<8>("8394c8f03e515708"), &[0, 0]].concat();
-        header.extend((0x4000 | (frames.len() + 4 + 16) as u16).to_be_bytes());
-        let number_at = header.len();
-        header.extend(number.to_be_bytes());
-        let mut nonce = self.iv;
-        nonce.iter_mut().skip(8).zip(number.to_be_bytes()).for_each(|(octet, number)| *octet ^= number);
-        let mut sealed = frames.to_vec();
-        let cipher = Aes128Gcm::new(&self.key.into());
-        let tag = cipher.encrypt_inout_detached(&nonce.into(), &header, sealed.as_mut_slice().into()).unwrap();
-        let mut packet = [&header[..], &sealed, &tag].concat();
-        let mut mask = octets_of::<16>(&packet[number_at + 4..]).into();
-        Aes128::new(&self.header.into()).encrypt_block(&mut mask);
-        packet[0] ^= mask[0] & 0x0f;
-        (0..4).for_each(|at| packet[number_at + at] ^= mask[1 + at]);
-        packet
-    }
-}
-
-fn octets_of<const N: usize>(from: &[u8]) -> [u8; N] {
-    from[..N].try_into().unwrap()
 }
 
 /// The CRYPTO frame of RFC 9001 appendix A.2.
@@ -260,7 +205,7 @@ fn initial_packets_of_the_specifications() {
         ("c000000001088394c8f03e5157080000449e7b9aec34", "e221af44860018ab0856972e194cd934"),
         ("d76b3343cf088394c8f03e5157080000449ea0c95e82", "a18b2faa745b6fe189cf772a9f84cbfc"),
     ];
-    for (keys, (begin, end)) in versions().iter().zip(ends) {
+    for (keys, (begin, end)) in VERSIONS.iter().zip(ends) {
         let mut frames = octets::<245>(FRAME).to_vec();
         frames.resize(1162, 0);
         let packet = keys.seal(2, &frames);
@@ -456,7 +401,7 @@ proptest! {
         let mut pieces: Vec<_> = cut(&message, &frames).into_iter().zip(order).collect();
         pieces.sort_by_key(|(_, key)| *key);
         let pieces: Vec<_> = pieces.into_iter().map(|(range, _)| crypto(&message, range)).collect();
-        let keys = &versions()[version];
+        let keys = &VERSIONS[version];
         let mut datagrams: Vec<Vec<u8>> = Vec::new();
         for ((number, range), together) in (0_u32..).zip(cut(&pieces.iter().map(|_| 0).collect::<Vec<u8>>(), &packets)).zip(together) {
             let mut plain = pieces[range].concat();
@@ -508,7 +453,7 @@ proptest! {
         segments in prop::collection::vec((any::<bool>(), 0_u8..6, any::<u32>(), 0_u8..10, prop::collection::vec(any::<u8>(), 0..60), any::<u16>()), 0..60)
     ) {
         let mut names = Names::new(Limits { octets_max: 20_000, answers_max: 4, ..Limits::default() });
-        let quic = versions()[0].seal(0, &crypto(&large_hello("www.example.com"), 0..900));
+        let quic = VERSIONS[0].seal(0, &crypto(&large_hello("www.example.com"), 0..900));
         let seeds: [Vec<u8>; 10] = [
             vec![], record(&large_hello("a.example")), quic, answer(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x09\x01\0\0\0\0\x01\x41".to_vec(), dtls(&hello(&[], &[0]), &[(0, 30)]).concat(),
