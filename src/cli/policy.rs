@@ -35,7 +35,7 @@ pub enum PolicyCommand {
     ///
     /// Exit status: 0 where nothing is different, 1 where something is, 2 where the run did not happen, 3 where nothing is
     /// different and not everything could be read.
-    Diff(super::diff::DiffArgs),
+    Diff(Box<super::diff::DiffArgs>),
     /// Print the JSON Schema of a policy file, for editors that complete and check
     Schema,
     /// Write an annotated policy to begin with

@@ -308,7 +308,7 @@ fn of_rules(document: &Document, change: &mut Try<'_>) {
             with("has no limit", limit.span(), &|rule| rule.limit = None);
             let tenfold = LimitText { octets: octets.saturating_mul(10), per };
             with("has ten times the limit", limit.span(), &|rule| {
-                rule.limit = Some(Spanned::new(limit.span(), tenfold))
+                rule.limit = Some(Spanned::new(limit.span(), tenfold));
             });
         }
         if rule.contact {

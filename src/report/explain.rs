@@ -74,7 +74,7 @@ pub fn write(report: &Report, finding: &Finding, style: Style, out: &mut dyn io:
         }
         (Some(id), None) => painter.fact(0, "rule", id)?,
         (None, _) if !finding.limits.is_empty() => {
-            painter.fact(0, "rule", "none within its limit: the default forbids")?
+            painter.fact(0, "rule", "none within its limit: the default forbids")?;
         }
         (None, _) => painter.fact(0, "rule", "none: the policy's default forbids what no rule speaks of")?,
     }

@@ -338,48 +338,6 @@ pub(super) const fn human_must_decide(decision: Decision, contact: Contact) -> &
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn octets_are_si_with_one_decimal() {
-        let shown = |n| octets(n);
-        assert_eq!(shown(0), "0 B");
-        assert_eq!(shown(999), "999 B");
-        assert_eq!(shown(1000), "1.0 kB");
-        assert_eq!(shown(5_249), "5.2 kB");
-        assert_eq!(shown(5_250), "5.3 kB");
-        assert_eq!(shown(999_949), "999.9 kB");
-        assert_eq!(shown(999_950), "1.0 MB");
-        assert_eq!(shown(u64::MAX), "18.4 EB");
-    }
-
-    #[test]
-    fn shares_do_not_lie_at_the_ends() {
-        assert_eq!(percent(0, 10), "0 %");
-        assert_eq!(percent(1, 1_000_000), "less than 0.1 %");
-        assert_eq!(percent(999_999, 1_000_000), "more than 99.9 %");
-        assert_eq!(percent(1, 3), "33.3 %");
-        assert_eq!(percent(3, 3), "100 %");
-        assert_eq!(number(1_234_567), "1,234,567");
-        assert_eq!(number(123), "123");
-    }
-
-    #[test]
-    fn places_are_said_as_far_as_they_are_known() {
-        let set = |codes: &[&str]| codes.iter().filter_map(|code| Country::from_code(code)).collect::<CountrySet>();
-        assert_eq!(places(&set(&["CN"]), Standing::Agreed), "China (CN)");
-        assert_eq!(
-            places(&set(&["US", "CA"]), Standing::Disputed),
-            "Canada (CA) or United States (US) (sources differ)"
-        );
-        assert_eq!(places(&CountrySet::ANYWHERE, Standing::Unknown), "anywhere (unknown)");
-        assert_eq!(places(&CountrySet::ANYWHERE, Standing::Anycast), "undetermined (anycast)");
-        assert_eq!(countries(&set(&["CN"]).complement()), "any of 249 countries, not China (CN)");
-    }
-}
-
 /// A tunnel's outer header, in a row of a table: `tunnel: GRE, its inside is counted in rows of its own`.
 pub(super) fn tunnel(outer: Outer) -> String {
     format!("tunnel: {}", inside(outer))
@@ -427,4 +385,46 @@ pub(super) fn counted_inside(totals: Totals) -> Option<String> {
             octets(all.octets)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_are_si_with_one_decimal() {
+        let shown = |n| octets(n);
+        assert_eq!(shown(0), "0 B");
+        assert_eq!(shown(999), "999 B");
+        assert_eq!(shown(1000), "1.0 kB");
+        assert_eq!(shown(5_249), "5.2 kB");
+        assert_eq!(shown(5_250), "5.3 kB");
+        assert_eq!(shown(999_949), "999.9 kB");
+        assert_eq!(shown(999_950), "1.0 MB");
+        assert_eq!(shown(u64::MAX), "18.4 EB");
+    }
+
+    #[test]
+    fn shares_do_not_lie_at_the_ends() {
+        assert_eq!(percent(0, 10), "0 %");
+        assert_eq!(percent(1, 1_000_000), "less than 0.1 %");
+        assert_eq!(percent(999_999, 1_000_000), "more than 99.9 %");
+        assert_eq!(percent(1, 3), "33.3 %");
+        assert_eq!(percent(3, 3), "100 %");
+        assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(number(123), "123");
+    }
+
+    #[test]
+    fn places_are_said_as_far_as_they_are_known() {
+        let set = |codes: &[&str]| codes.iter().filter_map(|code| Country::from_code(code)).collect::<CountrySet>();
+        assert_eq!(places(&set(&["CN"]), Standing::Agreed), "China (CN)");
+        assert_eq!(
+            places(&set(&["US", "CA"]), Standing::Disputed),
+            "Canada (CA) or United States (US) (sources differ)"
+        );
+        assert_eq!(places(&CountrySet::ANYWHERE, Standing::Unknown), "anywhere (unknown)");
+        assert_eq!(places(&CountrySet::ANYWHERE, Standing::Anycast), "undetermined (anycast)");
+        assert_eq!(countries(&set(&["CN"]).complement()), "any of 249 countries, not China (CN)");
+    }
 }

@@ -322,6 +322,7 @@ mod fetching {
     }
 }
 
+#[cfg(feature = "fetch")]
 #[test]
 fn an_imported_file_is_held_against_its_signature() {
     use crate::db_update::{FEED, FEED_KEY, FEED_SIGNATURE};

@@ -379,7 +379,7 @@ fn a_signature_holds_for_its_file_and_for_no_other_bit_of_it() {
 fn a_body_that_does_not_end_ends_with_the_time_for_all_of_it() {
     let endless = || Reply::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec());
     let server = Server::new((0..8).map(|_| endless()).collect());
-    let all = Limits { octets: 1 << 40, whole: Duration::from_millis(50), silence: Duration::from_secs(600) };
+    let all = Limits { octets: 1 << 40, whole: Duration::from_millis(50), silence: Duration::from_mins(10) };
     let (client, _) = client(all, Proxies::default());
     let site = Site::new();
     let source = from_url("places", &server.url("/places.csv"));

@@ -23,7 +23,9 @@ fn law(name: &str) {
     // The same everywhere, and some of every corner.
     let step = (seeds.len() / SEEDS).max(1);
     seeds = seeds.into_iter().step_by(step).collect();
-    seeds.iter().for_each(|seed| (law.holds)(seed));
+    for seed in &seeds {
+        (law.holds)(seed);
+    }
     let config = Config { cases: NOISE, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let noise = (

@@ -91,8 +91,11 @@ fn came(totals: &Totals) -> [u64; 3] {
     [totals.permit.count, totals.indeterminate.count, totals.forbid.count]
 }
 
-/// What the findings say of limits: rule, party, and what moved in each window from when.
-fn exceeded(report: &Report) -> Vec<(String, Option<String>, Vec<(String, u64)>)> {
+/// What a finding says of a limit: rule, party, and what moved in each window from when.
+type Exceeded = (String, Option<String>, Vec<(String, u64)>);
+
+/// What the findings say of limits.
+fn exceeded(report: &Report) -> Vec<Exceeded> {
     let limits = report.findings.iter().flat_map(|finding: &Finding| &finding.limits);
     let windows = |limit: &landfall::model::ExceededLimit| {
         limit.windows.iter().map(|window| (window.from.to_string(), window.moved)).collect()

@@ -58,7 +58,9 @@ fn look_within<'a>(limits: Limits, segments: impl IntoIterator<Item = Segment<'a
     }
     found.extend(names.forget(watch));
     assert_eq!(names.held(), 0, "nothing is held of a flow that has ended");
-    found.iter().for_each(|seen| is_clean(&seen.name.text));
+    for seen in &found {
+        is_clean(&seen.name.text);
+    }
     found.into_iter().map(|seen| (seen.name.text.into(), seen.name.from)).collect()
 }
 
@@ -189,7 +191,7 @@ pub fn dns(octets: &[u8]) {
     }
     let stream = [&(message.len() as u16).to_be_bytes()[..], message].concat().repeat(2);
     let mut ranges = plan.cuts(8, stream.len());
-    let once = messages(&stream, &[0..stream.len()]);
+    let once = messages(&stream, std::slice::from_ref(&(0..stream.len())));
     plan.shuffle(&mut ranges);
     assert_eq!(messages(&stream, &ranges), once, "cut into {ranges:?}");
     let all = [(Way::Back, Carrier::Udp, message), (Way::Back, Carrier::Tcp(0), &stream)];
