@@ -168,9 +168,13 @@ fn node<K: Slotted>(starts: &[K], (low, high): (u32, u32), first: K, above: u32,
         return 0;
     };
     let more = starts.get(low as usize + 1..=high as usize).unwrap_or_default();
+    let mut begun = 0;
     let runs = std::array::from_fn(|part| {
         let begins = first.plus(part, above);
-        low + more.partition_point(|start| *start <= begins) as u32
+        while more.get(begun).is_some_and(|start| *start <= begins) {
+            begun += 1;
+        }
+        low + begun as u32
     });
     let at = nodes.len();
     nodes.push(Node { runs, deeper: [0; PARTS] });
