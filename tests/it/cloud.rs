@@ -538,3 +538,38 @@ fn hostile_lines_are_counted() {
         assert!(records.is_empty() && coverage.truncated_at.is_some() && !coverage.is_complete(), "{coverage:?}");
     }
 }
+
+/// A flow between two machines of one estate, as both of their interfaces tell it: counted at each, and said so. The other
+/// direction is another flow, and so is one with a public end.
+#[test]
+fn flows_that_two_interfaces_report_are_counted_at_each_and_told() {
+    let aws = "version interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n\
+        2 eni-1 10.0.0.1 10.0.0.2 40000 443 6 10 1000 1700000000 1700000060 ACCEPT OK\n\
+        2 eni-1 10.0.0.2 10.0.0.1 443 40000 6 10 1000 1700000000 1700000060 ACCEPT OK\n\
+        2 eni-1 10.0.0.1 203.0.113.2 40000 443 6 10 1000 1700000000 1700000060 ACCEPT OK\n\
+        2 eni-2 10.0.0.1 10.0.0.2 40000 443 6 10 1000 1700000010 1700000070 ACCEPT OK\n\
+        2 eni-2 10.0.0.2 10.0.0.1 443 40000 6 10 1000 1700000010 1700000070 ACCEPT OK\n";
+    let tuple = "1700000000000,10.0.0.1,10.0.0.2,40000,443,6,O,E,NX,10,1140,10,1140";
+    let vnet = |mac: &str, way: &str| {
+        let tuple = tuple.replace(",O,", way);
+        format!(
+            r#"{{"macAddress":"{mac}","category":"FlowLogFlowEvent","flowRecords":{{"flows":[{{"aclID":"a","flowGroups":[{{"rule":"r","flowTuples":["{tuple}"]}}]}}]}}}}"#
+        )
+    };
+    let azure = format!(r#"{{"records":[{},{}]}}"#, vnet("000000000001", ",O,"), vnet("000000000002", ",I,"));
+    let gcp = ["SRC", "DEST"].map(|reporter| {
+        format!(r#"{{"logName":"projects/p/logs/compute.googleapis.com%2Fvpc_flows","jsonPayload":{{"connection":{{"src_ip":"10.0.0.1","dest_ip":"10.0.0.2","src_port":40000,"dest_port":443,"protocol":6}},"reporter":"{reporter}","bytes_sent":"1000","packets_sent":"10","start_time":"2023-11-14T22:13:20Z","end_time":"2023-11-14T22:13:25Z"}}}}"#)
+    });
+    let oci = ["a", "b"].map(|interface| {
+        format!(r#"{{"id":"{interface}","type":"com.oraclecloud.vcn.flowlogs.DataEvent","oracle":{{"vnicocid":"{interface}"}},"data":{{"flowid":"f","status":"OK","action":"ACCEPT","sourceAddress":"10.0.0.1","destinationAddress":"10.0.0.2","sourcePort":40000,"destinationPort":443,"protocol":6,"packets":10,"bytesOut":1000,"startTime":1700000000,"endTime":1700000060}}}}"#)
+    });
+    // Octets as each format has them: AWS twice a thousand, Azure both directions in one tuple.
+    for (text, records, told, octets) in
+        [(aws.to_owned(), 5, 2, 2000), (azure, 2, 1, 2000), (gcp.join("\n"), 2, 1, 1000), (oci.join("\n"), 2, 1, 1000)]
+    {
+        let (found, coverage) = read(&text);
+        let elsewhere = coverage.caveats.get(&Caveat::SeenElsewhere).map(|met| (met.total.count, met.total.octets));
+        assert_eq!((found.len(), elsewhere), (records, Some((told, octets))), "{text}");
+        assert!(coverage.is_complete(), "nothing is dropped: {coverage:?}");
+    }
+}

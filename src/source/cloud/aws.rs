@@ -24,6 +24,7 @@ use std::sync::Arc;
 use super::fields::{Fields, address, number};
 use super::intake::{Intake, Opener, Time};
 use super::layout::{Column, Layout, Service, is_default_record, is_header, is_known};
+use super::twice::Point;
 use crate::diag::with_causes;
 use crate::model::{
     Addr, Batch, BiflowDirection, Caveat, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Protocol,
@@ -205,7 +206,7 @@ impl Reading {
             return self.header(position, layout, intake);
         }
         match self.record(position, line) {
-            Some(Said::Flow(flow)) => self.keep(position, &flow, intake, batch),
+            Some(Said::Flow(flow)) => self.keep(position, line, &flow, intake, batch),
             Some(Said::Nothing(reason)) => intake.skip(reason, position),
             None => intake.skip(Skip::MalformedLine, position),
         }
@@ -226,12 +227,13 @@ impl Reading {
         }
     }
 
-    fn keep(&mut self, position: u64, flow: &Flow, intake: &mut Intake, batch: &mut Batch) {
+    fn keep(&mut self, position: u64, line: &[u8], flow: &Flow, intake: &mut Intake, batch: &mut Batch) {
         let Flow { record, told, translated, time, status } = flow;
         self.translated |= translated.contains(&true);
         let opener = if told.is_some() { Opener::Told } else { Opener::Guessed };
         let time = if time.is_some() { Time::Told } else { Time::Unknown };
-        intake.keep(record, opener, time, batch);
+        let point = self.layout.get(Column::Interface, line, &self.fields).and_then(Point::named);
+        intake.keep_at(point, record, opener, time, batch);
         if *status == Status::SkipData {
             intake.skip(Skip::SkipData, position);
         }

@@ -21,6 +21,7 @@ use std::io::Read;
 use super::fields::{address, number};
 use super::intake::{Opener, Time};
 use super::json::{Into, ObjectLog, Records};
+use super::twice::Point;
 use crate::model::{
     BiflowDirection, Caveat, Counters, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Protocol,
     Provenance, Skip, Timestamp,
@@ -37,8 +38,9 @@ members! {
     struct Record<'a> {
         properties: Properties<'a> = "properties",
         flow_records: FlowRecords<'a> = "flowRecords",
+        interface: Text<'a> = "macAddress",
     }
-    ignored "time" | "systemId" | "category" | "resourceId" | "operationName" | "macAddress" | "flowLogVersion" | "flowLogGUID"
+    ignored "time" | "systemId" | "category" | "resourceId" | "operationName" | "flowLogVersion" | "flowLogGUID"
         | "flowLogResourceID" | "targetResourceID" | "_raw"
 }
 
@@ -60,8 +62,8 @@ members! {
 members! {
     struct Interface<'a> {
         tuples: Vec<Text<'a>> = "flowTuples",
+        mac: Text<'a> = "mac",
     }
-    ignored "mac"
 }
 
 members! {
@@ -121,17 +123,20 @@ impl Records for Tuples {
                 into.unknown(position, "properties.flows", &rule.unknown);
                 for interface in rule.flows.unwrap_or_default() {
                     into.unknown(position, "properties.flows.flows", &interface.unknown);
-                    self.tuples(position, &interface.tuples.unwrap_or_default(), security_group_tuple, into);
+                    let point = interface.mac.as_ref().and_then(|mac| Point::named(mac.as_bytes()));
+                    let tuples = interface.tuples.unwrap_or_default();
+                    self.tuples((position, point), &tuples, security_group_tuple, into);
                 }
             }
         }
+        let point = record.interface.as_ref().and_then(|interface| Point::named(interface.as_bytes()));
         if let Some(records) = record.flow_records {
             into.unknown(position, "flowRecords", &records.unknown);
             for list in records.flows.unwrap_or_default() {
                 into.unknown(position, "flowRecords.flows", &list.unknown);
                 for group in list.groups.unwrap_or_default() {
                     into.unknown(position, "flowRecords.flows.flowGroups", &group.unknown);
-                    self.tuples(position, &group.tuples.unwrap_or_default(), virtual_network_tuple, into);
+                    self.tuples((position, point), &group.tuples.unwrap_or_default(), virtual_network_tuple, into);
                 }
             }
         }
@@ -142,7 +147,13 @@ impl Records for Tuples {
 }
 
 impl Tuples {
-    fn tuples(&self, position: u64, tuples: &[Text<'_>], read: fn(&[&[u8]]) -> Option<Tuple>, into: &mut Into<'_>) {
+    fn tuples(
+        &self,
+        (position, point): (u64, Option<Point>),
+        tuples: &[Text<'_>],
+        read: fn(&[&[u8]]) -> Option<Tuple>,
+        into: &mut Into<'_>,
+    ) {
         for tuple in tuples {
             let mut columns = [&b""[..]; MAX_COLUMNS];
             let mut count = 0;
@@ -153,7 +164,7 @@ impl Tuples {
             let columns = columns.get(..count).unwrap_or_default();
             let flow = read(columns).and_then(|tuple| self.flow(position, columns, &tuple));
             match flow {
-                Some(flow) => into.intake.keep(&flow, Opener::Told, Time::Told, into.batch),
+                Some(flow) => into.intake.keep_at(point, &flow, Opener::Told, Time::Told, into.batch),
                 None => into.intake.skip(Skip::MalformedLine, position),
             }
         }

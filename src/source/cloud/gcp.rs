@@ -28,6 +28,7 @@ use serde::de::{Deserialize, Deserializer};
 use super::fields::address;
 use super::intake::{Opener, Time};
 use super::json::{Into, ObjectLog, Records};
+use super::twice::Point;
 use crate::model::{
     Caveat, FlowFlags, FlowRecord, InputCoverage, InputId, Protocol, Provenance, RoundTrip, Skip, Timestamp,
 };
@@ -188,7 +189,8 @@ impl Entries {
         }
         match self.flow(position, payload, connection) {
             Some((flow, time)) => {
-                into.intake.keep(&flow, Opener::Guessed, time, into.batch);
+                let reporter = payload.reporter.as_ref().and_then(|reporter| Point::named(reporter.as_bytes()));
+                into.intake.keep_at(reporter, &flow, Opener::Guessed, time, into.batch);
             }
             None if connection.src_ip.is_none() || connection.dest_ip.is_none() => {
                 into.intake.skip(Skip::NoAddress, position);

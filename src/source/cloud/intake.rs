@@ -1,5 +1,6 @@
 //! What a flow log gave, counted as a report shows it.
 
+use super::twice::{Point, Twice};
 use crate::model::{Batch, Caveat, Count, FlowFlags, FlowRecord, InputCoverage, Occurrences, Skip};
 
 /// Who opened a flow, by whose word.
@@ -16,13 +17,30 @@ pub(in crate::source) struct Intake {
     pub(in crate::source) coverage: InputCoverage,
     /// What is true of every record of the format.
     always: &'static [Caveat],
+    twice: Twice,
     /// The commonest caveats, counted apart because a map costs too much for every record.
     frequent: FrequentCaveats,
 }
 
 impl Intake {
     pub(in crate::source) fn new(coverage: InputCoverage, always: &'static [Caveat]) -> Self {
-        Self { coverage, always, frequent: FrequentCaveats::default() }
+        Self { coverage, always, twice: Twice::default(), frequent: FrequentCaveats::default() }
+    }
+
+    /// [`keep`](Self::keep) of a format that says at which interface, or by which end, a record was made.
+    pub(super) fn keep_at(
+        &mut self,
+        point: Option<Point>,
+        record: &FlowRecord,
+        opener: Opener,
+        time: Time,
+        batch: &mut Batch,
+    ) {
+        if time == Time::Told && point.is_some_and(|point| self.twice.has_told(record, point)) {
+            let octets = record.forward.octets.saturating_add(record.reverse.octets);
+            self.coverage.caveat(Caveat::SeenElsewhere, record.provenance.position(), octets);
+        }
+        self.keep(record, opener, time, batch);
     }
 
     /// Keeps a record, whose times are those of the input where `time` says so.

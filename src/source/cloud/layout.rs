@@ -21,10 +21,11 @@ pub(super) enum Column {
     Action,
     Status,
     TcpFlags,
+    Interface,
 }
 
 impl Column {
-    const COUNT: usize = Self::TcpFlags as usize + 1;
+    const COUNT: usize = Self::Interface as usize + 1;
 
     pub(super) fn of_name(name: &[u8]) -> Option<Self> {
         Some(match name {
@@ -43,6 +44,8 @@ impl Column {
             b"action" => Self::Action,
             b"log-status" => Self::Status,
             b"tcp-flags" => Self::TcpFlags,
+            // A transit gateway reports at attachments.
+            b"interface-id" | b"tgw-attachment-id" => Self::Interface,
             _ => return None,
         })
     }
@@ -191,13 +194,15 @@ impl Layout {
         let mut count = 0;
         for (place, name) in (0u8..).zip(names) {
             count += 1;
+            if TRANSIT_GATEWAY.contains(&name) {
+                layout.service = Service::TransitGateway;
+            }
             if let Some(column) = Column::of_name(name) {
                 if let Some(slot) = layout.places.get_mut(column as usize) {
                     slot.get_or_insert(place);
                 }
-            } else if TRANSIT_GATEWAY.contains(&name) {
-                layout.service = Service::TransitGateway;
-            } else if !IGNORED.contains(&name) && layout.unknown.len() < MAX_UNKNOWN {
+            } else if !TRANSIT_GATEWAY.contains(&name) && !IGNORED.contains(&name) && layout.unknown.len() < MAX_UNKNOWN
+            {
                 layout.unknown.push(shown(name));
             }
         }

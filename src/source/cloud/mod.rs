@@ -11,3 +11,4 @@ mod intake;
 mod json;
 mod layout;
 pub mod oci;
+mod twice;

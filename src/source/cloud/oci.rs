@@ -18,6 +18,7 @@ use hashbrown::HashSet;
 use super::fields::address;
 use super::intake::{Opener, Time};
 use super::json::{Into, ObjectLog, Records};
+use super::twice::Point;
 use crate::model::{FlowFlags, FlowRecord, InputCoverage, InputId, Protocol, Provenance, Skip, Timestamp};
 use crate::source::Source;
 use crate::source::first_object::FirstObject;
@@ -41,8 +42,17 @@ members! {
         content: Box<Event<'a>> = "logContent",
         id: Text<'a> = "id",
         kind: Text<'a> = "type",
+        oracle: Oracle<'a> = "oracle",
     }
-    ignored "oracle" | "source" | "specversion" | "time" | "datetime" | "subject" | "dataschema" | "datacontenttype"
+    ignored "source" | "specversion" | "time" | "datetime" | "subject" | "dataschema" | "datacontenttype"
+}
+
+members! {
+    struct Oracle<'a> {
+        interface: Text<'a> = "vnicocid",
+    }
+    ignored "compartmentid" | "ingestedtime" | "loggroupid" | "logid" | "tenantid" | "resourceid" | "vniccompartmentocid"
+        | "vnicsubnetocid"
 }
 
 members! {
@@ -116,6 +126,9 @@ impl Events {
         let Some(data) = &event.data else { return Taken::No };
         into.unknown(position, "", &event.unknown);
         into.unknown(position, "data", &data.unknown);
+        if let Some(oracle) = &event.oracle {
+            into.unknown(position, "oracle", &oracle.unknown);
+        }
         if self.is_known(event, data) {
             into.intake.skip(Skip::Repeated, position);
             return Taken::Yes;
@@ -136,7 +149,11 @@ impl Events {
             return Taken::Yes;
         }
         match self.flow(position, data) {
-            Some((flow, time)) => into.intake.keep(&flow, Opener::Guessed, time, into.batch),
+            Some((flow, time)) => {
+                let interface = event.oracle.as_ref().and_then(|oracle| oracle.interface.as_ref());
+                let point = interface.and_then(|interface| Point::named(interface.as_bytes()));
+                into.intake.keep_at(point, &flow, Opener::Guessed, time, into.batch);
+            }
             None => into.intake.skip(Skip::MalformedLine, position),
         }
         if lost {
