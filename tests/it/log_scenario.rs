@@ -46,13 +46,15 @@ fn secs(time: landfall::model::Timestamp) -> String {
     format!("{}.{:06}", time.0 / 1_000_000_000, time.0 / 1000 % 1_000_000)
 }
 
-fn zeek(capture: &Read) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn zeek(capture: &Read) -> Vec<(&'static str, Vec<u8>)> {
     let mut conn = "#separator \\x09\n#path\tconn\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\torig_bytes\tresp_bytes\tconn_state\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\n".to_owned();
     let mut ssl =
         "#separator \\x09\n#path\tssl\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tserver_name\n"
             .to_owned();
     for (n, record) in capture.records.iter().enumerate() {
         let FlowRecord { src, sport, dst, dport, protocol, forward, reverse, .. } = record;
+        // Zeek has the type of ICMP in the place of the port.
+        let sport = if *protocol == Protocol::ICMP { &8 } else { sport };
         let (start, duration) = (secs(record.start), landfall::model::Timestamp(record.end.since(record.start)));
         writeln!(
             conn,
@@ -75,7 +77,7 @@ fn zeek(capture: &Read) -> Vec<(&'static str, Vec<u8>)> {
     vec![("conn.log", conn.into_bytes()), ("ssl.log", ssl.into_bytes())]
 }
 
-fn suricata(capture: &Read) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn suricata(capture: &Read) -> Vec<(&'static str, Vec<u8>)> {
     let mut eve = String::new();
     for (n, record) in capture.records.iter().enumerate() {
         let FlowRecord { src, sport, dst, dport, protocol, forward, reverse, start, end, .. } = record;

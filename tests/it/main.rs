@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+#[cfg(feature = "parquet")]
 mod atlas;
 mod audit_corpus;
 mod aws;
@@ -54,6 +55,7 @@ mod readme;
 mod report;
 mod rtt;
 mod samples;
+mod scenario;
 mod suricata;
 mod telemetry;
 mod telemetry_corpus;

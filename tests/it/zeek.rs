@@ -231,6 +231,7 @@ fn together(files: &[(&str, String)]) -> BTreeMap<String, (Vec<Called>, InputCov
             names.extend(batch.records.iter().map(name));
             true
         });
+        let coverage = coverage.inputs.into_values().next().unwrap();
         (input.name.rsplit('/').next().unwrap().to_owned(), (names, coverage))
     };
     inputs.iter().map(read).collect()
