@@ -174,6 +174,10 @@ pub struct AuditArgs {
     /// Write the packets of findings whole, with what they carry
     #[arg(long, requires = "evidence", help_heading = "Output")]
     pub evidence_payload: bool,
+    /// Keep the flow records as Parquet in a new or empty folder, hour by hour: an input for audits to come
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub archive: Option<PathBuf>,
     /// How many inputs are read at once [default: as many as there are processors]
     #[arg(short = 'j', long, value_name = "N")]
     pub threads: Option<usize>,

@@ -10,9 +10,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::AuditArgs;
 use super::{Exit, Stop, plan, tell};
+use crate::audit::Audit;
 use crate::diag::with_causes;
+#[cfg(feature = "parquet")]
+use crate::model::{Coverage, InputCoverage, InputId};
+#[cfg(feature = "parquet")]
+use crate::run::archive::{ArchiveError, Spool};
 use crate::run::batch::{self, Advance, Input, Place};
-use crate::run::evidence::{self, Case, Folder, Keep};
+use crate::run::evidence::{self, Case, Keep};
+use crate::run::folder::Folder;
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     let stamp = plan::stamp(&args.output)?;
@@ -24,10 +30,18 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     let (grounds, (inputs, unreadable)) = (grounds?, inputs?);
     let folder = folder?;
     let options = plan::options(&args.input);
+    #[cfg(feature = "parquet")]
+    let spool = args.archive.as_deref().map(Spool::create).transpose().map_err(failed)?;
+    #[cfg(feature = "parquet")]
+    let keep = spool.as_ref();
+    #[cfg(not(feature = "parquet"))]
+    let keep = None;
     let threads = args.threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let advance = Arc::new(Advance::default());
     let told = grounds.atlas.faults_so_far();
-    let audit = with_progress(&inputs, &advance, || batch::audit(&inputs, &grounds, &options, threads, &advance));
+    let mut audits =
+        with_progress(&inputs, &advance, || batch::audits(&inputs, &[&grounds], &options, threads, &advance, keep));
+    let audit = audits.pop().unwrap_or_else(|| Audit::of_nothing(grounds.basis()));
 
     let mut read = 0;
     for input in audit.coverage.inputs.values() {
@@ -59,7 +73,24 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
             tell(&note);
         }
     }
+    #[cfg(feature = "parquet")]
+    if let Some(spool) = spool {
+        let after = inputs.iter().map(Input::last).max().map_or(0, |last| last.0 + 1);
+        for (id, error) in (after..).zip(&unreadable) {
+            let mut missed = InputCoverage::new(error.path().unwrap_or("inputs"), "unreadable");
+            missed.error = Some(error.to_string());
+            spool.cover(&Coverage::of(InputId(id), missed));
+        }
+        let archived = spool.finish().map_err(failed)?;
+        tell(&format!("{} flow records archived in {} files", archived.records, archived.files));
+    }
     Ok(plan::exit(report.outcome, audit.coverage.is_complete() && unreadable.is_empty(), &args.output.accept))
+}
+
+#[cfg(feature = "parquet")]
+#[expect(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
+fn failed(error: ArchiveError) -> Stop {
+    Stop::Failed(with_causes(&error))
 }
 
 /// Draws a progress bar on a terminal while `work` goes on.

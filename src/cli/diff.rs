@@ -73,7 +73,7 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit, Stop> {
     let options = plan::options(&args.input);
     let threads = args.threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let advance = Arc::new(Advance::default());
-    let audits = batch::audits(&inputs, &[&before, &after], &options, threads, &advance);
+    let audits = batch::audits(&inputs, &[&before, &after], &options, threads, &advance, None);
     let [one, other] = audits.as_slice() else {
         return Err(Stop::Failed("internal error: two policies did not give two audits".to_owned()));
     };

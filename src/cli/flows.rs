@@ -122,21 +122,28 @@ pub(super) fn run(args: &FlowsArgs) -> Result<Exit, Stop> {
     for input in &inputs {
         let mut failure = None;
         let coverage = batch::drain(input, &options, &Arc::new(Advance::default()), &mut |batch| {
-            let rows = batch.records.iter().map(|record| Row::of(record, batch, &input.name, &grounds));
+            let rows = batch.records.iter().map(|record| {
+                let origin = batch.origin(record.provenance.input());
+                Row::of(record, batch, origin.unwrap_or(&input.name), &grounds)
+            });
             failure = rows.map(|row| printer.print(&row)).find_map(Result::err);
             failure.is_none()
         });
         if let Some(error) = failure {
             return Err(error.into());
         }
-        if let Some(error) = &coverage.error {
-            tell(&format!("cannot read `{}`: {error}", input.name));
+        // A file of an archive that has nothing to add was read.
+        read += usize::from(coverage.inputs.is_empty());
+        for input in coverage.inputs.values() {
+            if let Some(error) = &input.error {
+                tell(&format!("cannot read `{}`: {error}", input.name));
+            }
+            if let Some(offset) = input.truncated_at {
+                tell(&format!("`{}` is cut short: the record at octet {offset} is incomplete", input.name));
+            }
+            read += usize::from(input.error.is_none() || input.read.count > 0);
+            complete &= input.is_complete();
         }
-        if let Some(offset) = coverage.truncated_at {
-            tell(&format!("`{}` is cut short: the record at octet {offset} is incomplete", input.name));
-        }
-        read += usize::from(coverage.error.is_none() || coverage.read.count > 0);
-        complete &= coverage.is_complete();
     }
     printer.finish()?;
     Ok(match (read, complete) {

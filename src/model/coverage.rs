@@ -29,7 +29,7 @@ impl Count {
 
     /// Adds another count.
     pub fn merge(&mut self, other: Self) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         self.octets = self.octets.saturating_add(other.octets);
     }
 }
@@ -98,6 +98,8 @@ reasons! {
         NotTelemetry = "not-telemetry", "packets that are not flow telemetry: the capture is read for the telemetry in it, and they are not metered";
         /// A flow record that says again what another has said.
         Duplicate = "duplicate", "flow records of packets that were metered at their ingress and at their egress: counted once";
+        /// A file of an archive without the file that says what the inputs held.
+        PartOfArchive = "part-of-archive", "files of an archive read without its `inputs.parquet`: what else the input held, and what of it could not be used, is not known";
     }
 }
 
@@ -431,7 +433,8 @@ impl InputCoverage {
             self.saw(time);
         }
         for (link_type, frames) in other.link_types {
-            *self.link_types.entry(link_type).or_default() += frames;
+            let known = self.link_types.entry(link_type).or_default();
+            *known = known.saturating_add(frames);
         }
         for (reason, count) in other.skipped {
             self.skipped.entry(reason).or_default().merge(&count);
@@ -447,8 +450,8 @@ impl InputCoverage {
         }
         if let Some(drops) = other.drops {
             let mine = self.drops.get_or_insert_default();
-            mine.kernel += drops.kernel;
-            mine.interface += drops.interface;
+            mine.kernel = mine.kernel.saturating_add(drops.kernel);
+            mine.interface = mine.interface.saturating_add(drops.interface);
         }
         if let Some(lost) = other.lost {
             self.lost.get_or_insert_default().merge(lost);

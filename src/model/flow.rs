@@ -1,5 +1,6 @@
 //! Flow records in the words of RFC 7011, RFC 7012 and RFC 5103.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
@@ -517,6 +518,7 @@ pub struct Batch {
     /// The records.
     pub records: Vec<FlowRecord>,
     names: Vec<Name>,
+    origins: BTreeMap<InputId, Box<str>>,
 }
 
 impl Batch {
@@ -532,10 +534,22 @@ impl Batch {
         self.names.get(id.0.get() as usize - 1)
     }
 
+    /// Names an input that records of this batch come from, where it is another than the one that is read: records in an
+    /// archive are of those that it was made of.
+    pub fn add_origin(&mut self, id: InputId, name: &str) {
+        self.origins.entry(id).or_insert_with(|| name.into());
+    }
+
+    /// The name of an input that records come from, where it is another than the one that is read.
+    pub fn origin(&self, id: InputId) -> Option<&str> {
+        self.origins.get(&id).map(|name| &**name)
+    }
+
     /// Empties the batch and keeps its memory.
     pub fn clear(&mut self) {
         self.records.clear();
         self.names.clear();
+        self.origins.clear();
     }
 }
 

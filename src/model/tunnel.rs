@@ -54,6 +54,34 @@ pub enum Tunnel {
 }
 
 impl Tunnel {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::None,
+        Self::IpInIp,
+        Self::Gre,
+        Self::Erspan,
+        Self::EtherIp,
+        Self::L2tp,
+        Self::Vxlan,
+        Self::Geneve,
+        Self::GtpU,
+        Self::Teredo,
+        Self::Ayiya,
+        Self::Capwap,
+        Self::Mpls,
+        Self::Lisp,
+        Self::Pim,
+        Self::IpComp,
+        Self::Esp,
+        Self::WireGuard,
+        Self::OpenVpn,
+    ];
+
+    /// The tunnel of a name in the output.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tunnel| tunnel.name() == Some(name))
+    }
+
     /// The name in the output; `None` for [`Tunnel::None`].
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {

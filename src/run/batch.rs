@@ -10,7 +10,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::audit::{Audit, Auditor, Grounds};
 use crate::diag::with_causes;
-use crate::model::{Batch, InputCoverage, InputId, Provenance};
+use crate::model::{Batch, Coverage, InputCoverage, InputId, Provenance};
+#[cfg(feature = "parquet")]
+use crate::source::archive;
 use crate::source::log::zeek::{self, Beside};
 use crate::source::{self, Options, Progress, Source};
 
@@ -25,6 +27,18 @@ pub struct Input {
     pub place: Place,
     /// The logs of Zeek's in its folder, where it is one of them.
     pub folder: Option<Arc<Folder>>,
+    /// The archive that it is of, where it is of one.
+    #[cfg(feature = "parquet")]
+    pub part: Option<archive::Part>,
+}
+
+#[cfg(feature = "parquet")]
+impl Input {
+    /// The greatest number of an input that its records can be of.
+    pub fn last(&self) -> InputId {
+        let end = self.part.as_ref().map_or(0, |part| part.base.0.saturating_add(part.label.inputs));
+        InputId(self.id.0.max(end.saturating_sub(1)))
+    }
 }
 
 /// Where an input is read.
@@ -102,6 +116,24 @@ pub enum PlanError {
     /// Too many inputs to tell apart.
     #[error("more than {} inputs", Provenance::MAX_INPUTS)]
     TooMany,
+    /// A file of an archive is not there, or is another.
+    #[error("cannot read `{path}`: {reason}")]
+    Part {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl PlanError {
+    /// The path that it is about.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Io { path, .. } | Self::EmptyFolder(path) | Self::Part { path, .. } => Some(path),
+            Self::TooMany => None,
+        }
+    }
 }
 
 /// The inputs that paths stand for: `-` is standard input, a folder stands for every file in it and below it, by name. A
@@ -136,10 +168,19 @@ pub fn plan(paths: &[PathBuf]) -> (Vec<Input>, Vec<PlanError>) {
             Place::File(path) => path.display().to_string(),
             Place::Stdin => "-".to_owned(),
         };
-        Input { id: InputId(index as u32), name, place, folder: None }
+        Input {
+            id: InputId(index as u32),
+            name,
+            place,
+            folder: None,
+            #[cfg(feature = "parquet")]
+            part: None,
+        }
     });
     let mut inputs: Vec<Input> = inputs.collect();
     join_folders(&mut inputs);
+    #[cfg(feature = "parquet")]
+    super::parts::find(&mut inputs, &mut errors);
     (inputs, errors)
 }
 
@@ -212,20 +253,28 @@ pub struct Advance {
     pub inputs: AtomicUsize,
 }
 
+/// Where the records of a run go besides.
+#[cfg(feature = "parquet")]
+type Kept<'a> = Option<&'a super::archive::Spool>;
+#[cfg(not(feature = "parquet"))]
+type Kept<'a> = Option<&'a std::convert::Infallible>;
+
 /// Audits inputs on `threads` threads. An input that cannot be read, or not to its end, is in the coverage with the reason;
 /// the others go on.
 pub fn audit(inputs: &[Input], grounds: &Grounds, options: &Options, threads: usize, advance: &Arc<Advance>) -> Audit {
-    let mut audits = audits(inputs, &[grounds], options, threads, advance);
+    let mut audits = audits(inputs, &[grounds], options, threads, advance, None);
     audits.pop().unwrap_or_else(|| Audit::of_nothing(grounds.basis()))
 }
 
-/// Audits inputs on several grounds at once, each read but once: an audit for each, in their order.
+/// Audits inputs on several grounds at once, each read but once: an audit for each, in their order. `keep` takes the flow
+/// records besides.
 pub fn audits(
     inputs: &[Input],
     grounds: &[&Grounds],
     options: &Options,
     threads: usize,
     advance: &Arc<Advance>,
+    keep: Kept<'_>,
 ) -> Vec<Audit> {
     let next = AtomicUsize::new(0);
     let work = || {
@@ -238,10 +287,20 @@ pub fn audits(
                         auditor.observe(record, name);
                     }
                 }
+                #[cfg(feature = "parquet")]
+                if let Some(spool) = keep {
+                    spool.take(&input.name, batch);
+                }
                 true
             });
+            #[cfg(feature = "parquet")]
+            if let Some(spool) = keep {
+                spool.cover(&coverage);
+            }
             for auditor in &mut auditors {
-                auditor.cover(input.id, coverage.clone());
+                for (id, input) in &coverage.inputs {
+                    auditor.cover(*id, input.clone());
+                }
             }
             advance.inputs.fetch_add(1, Ordering::Relaxed);
         }
@@ -267,17 +326,18 @@ pub fn audits(
     wholes
 }
 
-/// Reads an input to its end and hands out its records. `take` says whether it wants more. Returns what the input held, with
-/// the reason where it could not be read to its end.
+/// Reads an input to its end and hands out its records. `take` says whether it wants more. Returns what the input held, or, of
+/// an archive, the inputs that it was made of, with the reason where it could not be read to its end.
 pub fn drain(
     input: &Input,
     options: &Options,
     advance: &Arc<Advance>,
     take: &mut dyn FnMut(&Batch) -> bool,
-) -> InputCoverage {
+) -> Coverage {
     let folder = input.folder.as_ref().filter(|_| options.format.is_none());
     if let Some(folder) = folder.filter(|folder| folder.beside.contains_key(&input.id)) {
-        return folder.names(options, advance).coverage(input.id).cloned().unwrap_or_default();
+        let coverage = folder.names(options, advance).coverage(input.id).cloned().unwrap_or_default();
+        return Coverage::of(input.id, coverage);
     }
     let beside = folder.map(|folder| Arc::clone(folder.names(options, advance)));
     let mut source = match open(input, options, beside, advance) {
@@ -285,7 +345,7 @@ pub fn drain(
         Err(reason) => {
             let mut coverage = InputCoverage::new(&input.name, "unreadable");
             coverage.error = Some(reason);
-            return coverage;
+            return Coverage::of(input.id, coverage);
         }
     };
     let mut batch = Batch::default();
@@ -295,10 +355,11 @@ pub fn drain(
         let wanted = take(&batch);
         match progress {
             Ok(Progress::More | Progress::Idle) if wanted => {}
-            Ok(_) => return source.coverage(),
+            Ok(_) => return source.inputs(input.id),
             Err(error) => {
-                let mut coverage = source.coverage();
-                coverage.error.get_or_insert_with(|| with_causes(&error));
+                let mut coverage = source.inputs(input.id);
+                let own = coverage.inputs.entry(input.id).or_insert_with(|| source.coverage());
+                own.error.get_or_insert_with(|| with_causes(&error));
                 return coverage;
             }
         }
@@ -316,6 +377,10 @@ fn open(
         Place::Stdin => source::open(input.id, &input.name, counted(Box::new(io::stdin())), options),
         Place::File(path) => {
             let file = File::open(path).map_err(|error| error.to_string())?;
+            #[cfg(feature = "parquet")]
+            if let Some(part) = input.part.as_ref().filter(|_| options.format.is_none()) {
+                return archive::open(input.id, &input.name, file, part).map_err(|error| with_causes(&error));
+            }
             let reader = counted(Box::new(file.try_clone().map_err(|error| error.to_string())?));
             match beside {
                 Some(beside) => source::open_beside(input.id, &input.name, reader, options, beside),

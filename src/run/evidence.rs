@@ -11,13 +11,14 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::batch::{self, Advance, Input, Place};
+use super::folder::{Folder, FolderError};
 use super::slice;
 use crate::audit::{Attribution, Audit, Grounds};
 use crate::diag::with_causes;
@@ -51,12 +52,9 @@ pub enum Keep {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvidenceError {
-    /// Something is there already.
-    #[error("`{0}` is there already and not empty: evidence goes into a new or an empty folder")]
-    Taken(PathBuf),
-    /// A run before this one did not end.
-    #[error("`{0}` is left of a run that did not end: remove it, or name another folder")]
-    Left(PathBuf),
+    /// The folder cannot be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// Writing failed.
     #[error("cannot write evidence to `{path}`")]
     Io {
@@ -66,45 +64,6 @@ pub enum EvidenceError {
         #[source]
         source: io::Error,
     },
-}
-
-/// A folder that takes evidence. What was written goes with it unless all of it was written.
-#[derive(Debug)]
-pub struct Folder {
-    asked: PathBuf,
-    partial: PathBuf,
-}
-
-impl Folder {
-    /// Makes sure that there is room for a folder, before anything is audited.
-    pub fn claim(asked: &Path) -> Result<Self, EvidenceError> {
-        let io = |source| EvidenceError::Io { path: asked.to_owned(), source };
-        match fs::read_dir(asked).map(|mut entries| entries.next().is_none()) {
-            Ok(true) => {}
-            Ok(false) => return Err(EvidenceError::Taken(asked.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(EvidenceError::Taken(asked.to_owned()));
-            }
-            Err(error) => return Err(io(error)),
-        }
-        let Some(name) = asked.file_name() else {
-            return Err(io(io::Error::new(io::ErrorKind::InvalidInput, "it has no name of its own")));
-        };
-        let partial = asked.with_file_name(format!("{}.partial", name.to_string_lossy()));
-        match fs::create_dir(&partial) {
-            Ok(()) => Ok(Self { asked: asked.to_owned(), partial }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(EvidenceError::Left(partial)),
-            Err(error) => Err(io(error)),
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Nothing is left of it once it stands in its place.
-        let _ = fs::remove_dir_all(&self.partial);
-    }
 }
 
 /// What evidence is taken from.
@@ -138,11 +97,11 @@ type Wanted = HashMap<(FlowKey, u64), Vec<u16>, FixedState>;
 
 /// Writes the packets of every finding. Returns what a reader of the files should be told.
 pub fn write(folder: &Folder, keep: Keep, case: &Case<'_>) -> Result<Vec<String>, EvidenceError> {
-    let io = |source| EvidenceError::Io { path: folder.partial.clone(), source };
+    let io = |source| EvidenceError::Io { path: folder.path().to_owned(), source };
     let mut notes = Vec::new();
     let mut slices = Vec::new();
     for finding in case.report.findings.iter().take(MAX_SLICES) {
-        let path = folder.partial.join(format!("{}.pcapng", finding.id));
+        let path = folder.path().join(format!("{}.pcapng", finding.id));
         let body = File::create_new(path.with_extension("body")).map_err(io)?;
         let body = BufWriter::new(body);
         slices.push(Slice { finding, body, path, interfaces: Vec::new(), packets: 0, octets: 0, left_out: 0 });
@@ -195,9 +154,7 @@ pub fn write(folder: &Folder, keep: Keep, case: &Case<'_>) -> Result<Vec<String>
         slice.finish(keep, &lost).map_err(io)?;
     }
     notes.extend(lost);
-    // An empty folder gives way to one of the same kind; one with anything in it does not.
-    fs::rename(&folder.partial, &folder.asked)
-        .map_err(|source| EvidenceError::Io { path: folder.asked.clone(), source })?;
+    folder.finish()?;
     Ok(notes)
 }
 

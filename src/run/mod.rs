@@ -1,12 +1,17 @@
 //! Drivers: who reads, who folds, and where the merge is.
 
+#[cfg(feature = "parquet")]
+pub mod archive;
 pub mod batch;
 #[cfg(feature = "live")]
 pub mod collect;
 pub mod evidence;
+pub mod folder;
 pub mod follow;
 #[cfg(feature = "live")]
 pub mod live;
+#[cfg(feature = "parquet")]
+mod parts;
 mod slice;
 #[cfg(feature = "live")]
 pub mod supervise;

@@ -11,7 +11,7 @@ use super::export::{self, TelemetryCapture, TelemetryFile};
 use super::log::{hubble, nfdump, nprobe, suricata, zeek};
 use super::{Options, Source, SourceError};
 #[cfg(feature = "parquet")]
-use super::{cloud::aws_parquet, seekable};
+use super::{archive, cloud::aws_parquet, seekable, table};
 use crate::model::InputId;
 
 /// An input about to be read, its compression taken off.
@@ -114,7 +114,16 @@ fn open_aws(Opening { id, name, input, options, .. }: Opening<'_>) -> Result<Box
 #[cfg(feature = "parquet")]
 fn open_aws_parquet(Opening { id, name, input, file, .. }: Opening<'_>) -> Result<Box<dyn Source>, SourceError> {
     let kind = input.kind(aws_parquet::KIND);
-    Ok(Box::new(aws_parquet::AwsParquet::open(id, name, kind, seekable::Seekable::new(input, file)?)?))
+    let table = table::Table::open(seekable::Seekable::new(input, file)?)?;
+    if let Some(label) = archive::label(&table) {
+        label?;
+        // The plan of a run finds the files of an archive, and opens them by their inputs.
+        return Err(SourceError::NotRecognised {
+            looks_like: "a file of an archive, compressed or from a stream",
+            help: Some("archives are read from their folder"),
+        });
+    }
+    Ok(Box::new(aws_parquet::AwsParquet::new(id, name, kind, table)?))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "other formats can refuse an input")]

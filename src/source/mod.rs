@@ -8,8 +8,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::meter::MeterConfig;
-use crate::model::{Batch, InputCoverage, InputId};
+use crate::model::{Batch, Coverage, InputCoverage, InputId};
 
+#[cfg(feature = "parquet")]
+pub mod archive;
 pub mod capture;
 pub mod cloud;
 pub mod compression;
@@ -23,6 +25,8 @@ mod objects;
 mod opened;
 #[cfg(feature = "parquet")]
 mod seekable;
+#[cfg(feature = "parquet")]
+mod table;
 
 use cloud::aws::FieldOrder;
 use compression::{Compression, InflateError};
@@ -52,6 +56,12 @@ pub trait Source: Send {
 
     /// What was read so far and what of it could not be used.
     fn coverage(&self) -> InputCoverage;
+
+    /// What is known of all inputs that the records are of: of this one, `id`; or, of an archive, of those that it was made
+    /// of.
+    fn inputs(&self, id: InputId) -> Coverage {
+        Coverage::of(id, self.coverage())
+    }
 }
 
 /// How inputs are read.

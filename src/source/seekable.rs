@@ -59,6 +59,15 @@ impl Seekable {
     }
 }
 
+impl Seekable {
+    /// Whether the first octets are these.
+    pub(super) fn begins_with(&self, magic: &[u8]) -> bool {
+        let mut head = vec![0; magic.len()];
+        let count = self.at(0).and_then(|mut reader| Ok(filled(&mut reader, &mut head)?));
+        count.is_ok_and(|count| count == magic.len()) && head == magic
+    }
+}
+
 impl Length for Seekable {
     fn len(&self) -> u64 {
         match self {

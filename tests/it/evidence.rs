@@ -194,7 +194,7 @@ fn nothing_is_written_over() {
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("mine"), "mine").unwrap();
     let run = audit(&[capture, "--deny", "CN", "--evidence", evidence]);
-    let taken = "is there already and not empty: evidence goes into a new or an empty folder";
+    let taken = "is there already and not empty: it takes a new or an empty folder";
     assert_eq!((run.code, run.err), (Some(2), format!("landfall: `{evidence}` {taken}\n")));
     assert!(run.out.is_empty());
     let file = audit(&[capture, "--deny", "CN", "--evidence", capture]);

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 #[cfg(feature = "parquet")]
+mod archive;
 mod atlas;
 mod audit_corpus;
 mod aws;
