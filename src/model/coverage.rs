@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::flow::InputId;
+use super::lack::Lack;
 use super::party::Asn;
 use super::time::Timestamp;
 
@@ -58,6 +59,7 @@ macro_rules! reasons {
         }
     };
 }
+pub(super) use reasons;
 
 reasons! {
     /// Why a packet, line or record is in no flow.
@@ -314,6 +316,9 @@ pub struct InputCoverage {
     /// What limits the evidence of what was used, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub caveats: BTreeMap<Caveat, Occurrences>,
+    /// What the format cannot tell, whatever the input holds.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lacks: BTreeSet<Lack>,
     /// Ethernet types, IP versions and fields that were not understood, named once each, at most [`InputCoverage::MAX_NOTES`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub notes: BTreeSet<String>,
@@ -352,6 +357,13 @@ impl InputCoverage {
     /// Of nothing yet.
     pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
         Self { name: name.into(), kind: kind.into(), ..Self::default() }
+    }
+
+    /// Of a format that cannot tell some things.
+    #[must_use]
+    pub fn lacking(mut self, lacks: &[Lack]) -> Self {
+        self.lacks.extend(lacks);
+        self
     }
 
     /// Counts what is not used. `position` is the frame or line, from one.
@@ -442,6 +454,7 @@ impl InputCoverage {
         for (reason, count) in other.caveats {
             self.caveats.entry(reason).or_default().merge(&count);
         }
+        self.lacks.extend(other.lacks);
         for note in other.notes {
             self.note(note);
         }

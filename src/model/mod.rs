@@ -9,6 +9,7 @@ mod country;
 mod coverage;
 mod finding;
 mod flow;
+mod lack;
 mod limit;
 mod location;
 mod party;
@@ -29,6 +30,7 @@ pub use flow::{
     Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
     Protocol, Provenance, RoundTrip, SamplingInterval, Uniflow,
 };
+pub use lack::Lack;
 pub use limit::{ExceededLimit, Limit, LimitId, LimitSet, LimitedTo, SpentWindow};
 pub use location::{Authority, Claim, Location, PublisherId, Reading, RegionId, SourceId, Standing};
 pub use party::Asn;

@@ -122,6 +122,10 @@ pub(super) fn coverage_lines(input: &InputCoverage) -> Vec<(Weight, String)> {
         };
         lines.push((Weight::Note, format!("{n}{share}: {}{}", reason.sentence(), first(&count.positions))));
     }
+    if !input.lacks.is_empty() {
+        let lacks: Vec<&str> = input.lacks.iter().map(|lack| lack.sentence()).collect();
+        lines.push((Weight::Note, format!("what the format does not tell: {}", lacks.join("; "))));
+    }
     if !input.transit.is_empty() {
         lines.push((Weight::Note, gaps::transit(input)));
     }

@@ -18,6 +18,7 @@ pub mod compression;
 mod detect;
 pub mod export;
 mod first_object;
+mod lacks;
 mod lines;
 pub mod log;
 mod members;

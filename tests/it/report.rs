@@ -325,6 +325,7 @@ fn json_keeps_to_its_schema_and_the_schema_to_it() {
     stated.counted_inside.forbid = Count { count: 1, octets: 5_981 };
     stated.inputs = fixture::zoom().inputs;
     stated.inputs[0].tcp_flows = 7;
+    stated.inputs[0].lacks.extend(landfall::model::Lack::ALL);
     stated.findings[0].limits = vec![landfall::model::ExceededLimit {
         rule: "dpf".into(),
         octets: 1000,

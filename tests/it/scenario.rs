@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use landfall::audit::{Audit, Grounds, Local};
 use landfall::locate::{Atlas, SourceFile};
-use landfall::model::{Caveat, FindingKey, InputCoverage, Opener, Protocol};
+use landfall::model::{Caveat, FindingKey, InputCoverage, Lack, Opener, Protocol, Tally};
 use landfall::policy::{Library, Policy};
 use landfall::run::batch::{self, Advance};
 use landfall::source::Options;
@@ -16,40 +16,26 @@ use crate::fixtures::exports::{self, Exchange};
 use crate::fixtures::logs::read;
 use crate::log_scenario;
 
-/// What a format cannot carry, and what makes up for it here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Lack {
-    /// It counts no payload: movement is what exceeds the headers. Decisions are the same.
-    Payload(Caveat),
-    /// It counts payload alone: volumes are those of payload.
-    Headers,
-    /// It does not say who sent the first packet: ports tell for TCP and UDP, nothing for ICMP.
-    IcmpOpener,
-    /// It has no room for IPv6 addresses.
-    Ipv6,
-    /// It does not say that a flow was refused: it looks like one that was not answered, which is contact too.
-    Refusal,
-}
-
-/// What each format cannot carry, with the reason:
-///
-/// - Clouds and telemetry count packets and octets at a virtual switch or router, below the transport layer: no payload.
-///   Google counts payload and nothing else (`bytes_sent`), and logs no flow that a firewall refused.
-/// - AWS, OCI and Google log neither type nor code of ICMP. Version 5 has them in the destination port, by convention of
-///   some exporters, which nobody can rely on. Azure, Zeek and Suricata name the source of the first packet as the source.
-/// - Version 5 has fields of four octets for addresses, and neither forwarding status nor firewall event.
-/// - Captures, Zeek and Suricata see packets, not verdicts.
-const LACKS: [(&str, &[Lack]); 9] = [
-    ("netflow9", &[Lack::Payload(Caveat::PayloadEstimated)]),
-    ("ipfix", &[Lack::Payload(Caveat::PayloadEstimated)]),
-    ("netflow5", &[Lack::Payload(Caveat::PayloadEstimated), Lack::IcmpOpener, Lack::Ipv6, Lack::Refusal]),
-    ("aws", &[Lack::Payload(Caveat::PayloadEstimated), Lack::IcmpOpener]),
-    ("azure", &[Lack::Payload(Caveat::LinkOctets)]),
-    ("gcp", &[Lack::Headers, Lack::IcmpOpener, Lack::Refusal]),
-    ("oci", &[Lack::Payload(Caveat::PayloadEstimated), Lack::IcmpOpener]),
-    ("zeek", &[Lack::Refusal]),
-    ("suricata", &[Lack::Payload(Caveat::PayloadEstimated), Lack::Refusal]),
+/// The formats, and whether they say that a firewall refused a flow: captures, Zeek and Suricata see packets, not verdicts,
+/// and neither `NetFlow` version 5 nor Google has a field for it.
+const FORMATS: [(&str, Refusals); 10] = [
+    ("pcap", Refusals::Untold),
+    ("netflow9", Refusals::Told),
+    ("ipfix", Refusals::Told),
+    ("netflow5", Refusals::Untold),
+    ("aws", Refusals::Told),
+    ("azure", Refusals::Told),
+    ("gcp", Refusals::Untold),
+    ("oci", Refusals::Told),
+    ("zeek", Refusals::Untold),
+    ("suricata", Refusals::Untold),
 ];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refusals {
+    Told,
+    Untold,
+}
 
 /// What goes to and comes from the places of the conversations is forbidden.
 const POLICY: &str = r#"
@@ -95,14 +81,13 @@ fn audit(files: &[(&str, Vec<u8>)], grounds: &Grounds) -> (Audit, InputCoverage)
     (audit, all)
 }
 
-/// Flows, packets, and octets or payload of every finding.
-fn findings(audit: &Audit, lacks: &[Lack]) -> BTreeMap<FindingKey, (u64, u64, u64)> {
+/// Flows, packets, and octets or payload of every finding, as a format that lacks some things leads to them.
+fn findings(audit: &Audit, lacks: &BTreeSet<Lack>) -> BTreeMap<FindingKey, (u64, u64, u64)> {
     let mut findings = BTreeMap::new();
     for (key, tally) in &audit.findings {
         let exemplars = tally.exemplars();
-        let is = |of: fn(Protocol) -> bool| exemplars.iter().any(|one| of(one.protocol));
         let mut key = *key;
-        if lacks.contains(&Lack::IcmpOpener) && is(|protocol| protocol == Protocol::ICMP) {
+        if lacks.contains(&Lack::Opener) && exemplars.iter().any(|one| one.protocol == Protocol::ICMP) {
             key.opened_by = Opener::Unknown;
         }
         if lacks.contains(&Lack::Ipv6) && exemplars.iter().any(|one| !one.far.0.is_v4()) {
@@ -115,25 +100,43 @@ fn findings(audit: &Audit, lacks: &[Lack]) -> BTreeMap<FindingKey, (u64, u64, u6
     findings
 }
 
+/// The findings on a place.
+fn of<'a>(audit: &'a Audit, places: &'static str) -> impl Iterator<Item = (&'a FindingKey, &'a Tally)> {
+    audit.findings.iter().filter(move |(key, _)| key.places.to_string() == places)
+}
+
+/// Whether something that a capture tells is missing, as it can be seen in what came of the scenario.
+fn is_missing(lack: Lack, audit: &Audit) -> bool {
+    let sum = |volume: fn(&Tally) -> u64| of(audit, "CN").map(|(_, tally)| volume(tally)).sum::<u64>();
+    let mut examples = audit.findings.values().flat_map(Tally::exemplars);
+    match lack {
+        Lack::Payload => sum(|tally| tally.sent.payload) == 0,
+        Lack::Headers => sum(|tally| tally.sent.octets) == 100 + 300,
+        Lack::Volume => sum(|tally| tally.sent.octets) == 0,
+        Lack::Opener => of(audit, "US").any(|(key, _)| key.opened_by == Opener::Unknown),
+        Lack::Ipv6 => of(audit, "SE").next().is_none(),
+        Lack::RefusedInbound => !audit.inventory.keys().any(|row| row.places.to_string() == "DE"),
+        Lack::Names => examples.all(|one| one.name.is_none()),
+        Lack::RoundTrips => examples.all(|one| one.round_trip.least_us().is_none()),
+    }
+}
+
 #[test]
 fn every_format_has_the_findings_of_the_capture() {
     let grounds = grounds();
     let octets = exports::scenario();
     let capture = read(&octets);
     let exchanges = Exchange::all(&capture.records);
-    assert_eq!(exchanges.len(), 6);
-    let (original, coverage) = audit(&[("scenario.pcap", octets)], &grounds);
-    assert!(coverage.is_complete());
+    assert_eq!(exchanges.len(), 7);
+    let (original, coverage) = audit(&[("scenario.pcap", octets.clone())], &grounds);
+    assert!(coverage.is_complete() && coverage.lacks.is_empty());
 
     // By hand, as `talk.rs` lays packets out: what went out and what came back.
-    let volumes = |places: &str| {
-        let of = |(key, tally): (&FindingKey, &landfall::model::Tally)| {
-            (key.places.to_string() == places).then_some((tally.sent.packets, tally.sent.octets))
-        };
-        original.findings.iter().filter_map(of).collect::<BTreeSet<_>>()
-    };
-    // SYN, ACK, 1000 octets, two acknowledgements of three segments, FIN, ACK; SYN-ACK, ACK, 3000 octets in three, FIN.
-    assert_eq!(volumes("AQ"), BTreeSet::from([(7, 60 + 52 + 1052 + 2 * 52 + 2 * 52), (6, 60 + 52 + 3156 + 52)]));
+    let volumes = |places| of(&original, places).map(|(_, tally)| (tally.sent.packets, tally.sent.octets));
+    let volumes = |places| volumes(places).collect::<BTreeSet<_>>();
+    // SYN, ACK, the hello, two acknowledgements of three segments, FIN, ACK; SYN-ACK, ACK, 3000 octets in three, FIN.
+    let hello = 52 + exports::hello().len() as u64;
+    assert_eq!(volumes("AQ"), BTreeSet::from([(7, 60 + 52 + hello + 2 * 52 + 2 * 52), (6, 60 + 52 + 3156 + 52)]));
     assert_eq!(volumes("CN"), BTreeSet::from([(1, 28 + 100), (1, 28 + 300)]));
     // SYN, ACK, 500 octets, ACK, FIN, ACK; SYN-ACK, ACK, 700 octets, FIN; headers are 72 and 80.
     assert_eq!(volumes("SE"), BTreeSet::from([(6, 80 + 72 + 572 + 72 + 2 * 72), (4, 80 + 72 + 772 + 72)]));
@@ -141,8 +144,9 @@ fn every_format_has_the_findings_of_the_capture() {
     assert_eq!(volumes("US"), BTreeSet::from([(1, 84)]));
     assert_eq!(original.findings.len(), 8, "both directions of four conversations: an attempt is none");
 
-    for (format, lacks) in LACKS {
+    for (format, refusals) in FORMATS {
         let files = match format {
+            "pcap" => vec![("scenario.pcap", octets.clone())],
             "netflow9" => vec![("netflow9", exports::netflow9(&exchanges))],
             "ipfix" => vec![("ipfix", exports::ipfix(&exchanges))],
             "netflow5" => vec![("netflow5", exports::netflow5(&exchanges))],
@@ -154,20 +158,20 @@ fn every_format_has_the_findings_of_the_capture() {
             _ => log_scenario::suricata(&capture),
         };
         let (found, coverage) = audit(&files, &grounds);
-        let expected = findings(&original, lacks);
-        assert_eq!(findings(&found, lacks), expected, "{format}: {coverage:#?}");
-        assert!(coverage.is_complete(), "{format}: {coverage:#?}");
-        // What a format cannot carry is in the report.
-        for lack in lacks {
-            match lack {
-                Lack::Payload(caveat) => assert!(coverage.caveats.contains_key(caveat), "{format}"),
-                Lack::Headers => assert!(coverage.caveats.contains_key(&Caveat::PayloadOctets), "{format}"),
-                Lack::IcmpOpener => assert!(coverage.caveats.contains_key(&Caveat::InitiatorGuessed), "{format}"),
-                // Nothing is left out of what the format was given: of those flows it knows nothing.
-                Lack::Ipv6 | Lack::Refusal => {}
-            }
+        // What the format cannot tell is in the report, all of it is true, and nothing else differs.
+        for lack in Lack::ALL {
+            assert_eq!(is_missing(*lack, &found), coverage.lacks.contains(lack), "{format}: {lack:?}");
         }
+        let lacks = &coverage.lacks;
+        assert_eq!(findings(&found, lacks), findings(&original, lacks), "{format}: {coverage:#?}");
+        assert!(coverage.is_complete(), "{format}: {coverage:#?}");
+        // By which rule movement was told, and of how many flows who opened them was not.
+        let rules = [Caveat::PayloadEstimated, Caveat::LinkOctets];
+        let by_rule = rules.iter().any(|caveat| coverage.caveats.contains_key(caveat));
+        assert_eq!(by_rule, lacks.contains(&Lack::Payload), "{format}");
+        assert_eq!(coverage.caveats.contains_key(&Caveat::PayloadOctets), lacks.contains(&Lack::Headers), "{format}");
+        assert!(!lacks.contains(&Lack::Opener) || coverage.caveats.contains_key(&Caveat::InitiatorGuessed), "{format}");
         let refused = coverage.caveats.get(&Caveat::Rejected).map_or(0, |met| met.total.count);
-        assert_eq!(refused, u64::from(!lacks.contains(&Lack::Refusal)), "{format}: one attempt was refused");
+        assert_eq!(refused, if refusals == Refusals::Told { 2 } else { 0 }, "{format}");
     }
 }

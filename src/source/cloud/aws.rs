@@ -30,6 +30,7 @@ use crate::model::{
     Addr, Batch, BiflowDirection, Caveat, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Protocol,
     Provenance, Skip, Timestamp,
 };
+use crate::source::lacks;
 use crate::source::lines::{Line, Lines, More};
 use crate::source::opened::by_ports;
 use crate::source::{Options, Progress, Source, SourceError};
@@ -80,7 +81,11 @@ impl AwsFlowLog {
     /// header line.
     pub fn new(id: InputId, name: &str, reader: Box<dyn Read + Send>, options: &Options) -> Self {
         let reading = Reading::new(id, options.fields.as_ref());
-        Self { lines: Lines::new(reader), reading, intake: Intake::new(InputCoverage::new(name, KIND), &[]) }
+        Self {
+            lines: Lines::new(reader),
+            reading,
+            intake: Intake::new(InputCoverage::new(name, KIND).lacking(lacks::AWS), &[]),
+        }
     }
 
     /// Says what the format was wrapped in, for the coverage: `aws-vpc-flow-logs in gzip`.

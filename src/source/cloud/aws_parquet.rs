@@ -13,6 +13,7 @@ use super::intake::Intake;
 use super::layout::{Column, Layout, is_known};
 use crate::diag::with_causes;
 use crate::model::{Batch, InputCoverage, InputId};
+use crate::source::lacks;
 use crate::source::lines::Line;
 use crate::source::table::{Table, Value};
 use crate::source::{Progress, Source, SourceError};
@@ -61,7 +62,7 @@ impl AwsParquet {
         // Last, so that the places of those that are read hold: they are only named.
         let needed: Vec<_> = needed.iter().copied().chain(strangers).collect();
         let mut reading = Reading::new(id, None);
-        let mut intake = Intake::new(InputCoverage::new(name, kind), &[]);
+        let mut intake = Intake::new(InputCoverage::new(name, kind).lacking(lacks::AWS), &[]);
         let layout = Layout::of_names(needed.iter().map(|name| name.as_bytes()));
         reading.header(1, layout.with_columns(count), &mut intake);
         Ok(Self { table, row: 0, reading, intake, state: State::Going })

@@ -28,6 +28,7 @@ use crate::model::{
 };
 use crate::source::Source;
 use crate::source::first_object::FirstObject;
+use crate::source::lacks;
 use crate::source::members::{Text, members};
 use crate::source::objects::{Objects, Taken};
 
@@ -306,5 +307,10 @@ fn counted(state: State, verdict: Verdict, columns: &[&[u8]]) -> Option<Counts> 
 /// Reads JSON: what is compressed is to be inflated before.
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Box<dyn Source> {
     let objects = Objects::with_limit(reader, MAX_RECORD);
-    Box::new(ObjectLog::of(objects, InputCoverage::new(name, kind), &[Caveat::LinkOctets], Tuples { input: id }))
+    Box::new(ObjectLog::of(
+        objects,
+        InputCoverage::new(name, kind).lacking(lacks::AZURE),
+        &[Caveat::LinkOctets],
+        Tuples { input: id },
+    ))
 }

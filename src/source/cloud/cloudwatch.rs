@@ -13,6 +13,7 @@ use super::aws::{self, Reading};
 use super::json::{Into, ObjectLog, Records};
 use crate::model::{InputCoverage, InputId};
 use crate::source::first_object::FirstObject;
+use crate::source::lacks;
 use crate::source::lines::Line;
 use crate::source::members::{Text, members};
 use crate::source::objects::Taken;
@@ -64,5 +65,5 @@ impl Records for Messages {
 /// Reads JSON: what is compressed is to be inflated before.
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>, options: &Options) -> Box<dyn Source> {
     let records = Messages(Reading::new(id, options.fields.as_ref()));
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], records))
+    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind).lacking(lacks::AWS), &[], records))
 }

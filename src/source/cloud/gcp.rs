@@ -34,6 +34,7 @@ use crate::model::{
 };
 use crate::source::Source;
 use crate::source::first_object::FirstObject;
+use crate::source::lacks;
 use crate::source::members::{Number, Text, members};
 use crate::source::objects::Taken;
 use crate::source::opened::by_ports;
@@ -251,5 +252,5 @@ impl Entries {
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Box<dyn Source> {
     let always = &[Caveat::PayloadOctets, Caveat::ScaledAtSource];
     let records = Entries { input: id, reporters: 0, places: BTreeSet::new() };
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), always, records))
+    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind).lacking(lacks::GCP), always, records))
 }

@@ -22,6 +22,7 @@ use super::twice::Point;
 use crate::model::{FlowFlags, FlowRecord, InputCoverage, InputId, Protocol, Provenance, Skip, Timestamp};
 use crate::source::Source;
 use crate::source::first_object::FirstObject;
+use crate::source::lacks;
 use crate::source::members::{Number, Text, members};
 use crate::source::objects::Taken;
 use crate::source::opened::by_ports;
@@ -221,5 +222,5 @@ impl Events {
 pub fn open(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Box<dyn Source> {
     let remembered = HashSet::with_hasher(FixedState::default());
     let records = Events { input: id, remembered, has_forgotten: Forgotten::Nothing };
-    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind), &[], records))
+    Box::new(ObjectLog::new(reader, InputCoverage::new(name, kind).lacking(lacks::OCI), &[], records))
 }

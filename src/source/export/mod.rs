@@ -36,12 +36,13 @@ mod template;
 mod times;
 mod twins;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use capture::TelemetryCapture;
 pub use file::{TelemetryFile, looks_like};
 
-use crate::model::{Addr, Batch, Count, InputCoverage, InputId, Skip, Timestamp};
+use crate::model::{Addr, Batch, Count, InputCoverage, InputId, Lack, Skip, Timestamp};
+use crate::source::lacks;
 use message::{Held, Waiting};
 use octets::Octets;
 use sampling::Samplers;
@@ -84,6 +85,17 @@ enum Protocol {
     SFlow,
 }
 
+impl Protocol {
+    /// What it cannot tell.
+    const fn lacks(self) -> &'static [Lack] {
+        match self {
+            Self::NetFlow5 => lacks::NETFLOW5,
+            Self::NetFlow9 | Self::Ipfix => lacks::TEMPLATES,
+            Self::SFlow => lacks::SFLOW,
+        }
+    }
+}
+
 /// What is known of an observation domain.
 #[derive(Debug, Default)]
 struct Domain {
@@ -118,6 +130,8 @@ pub struct Collector {
     agents: sflow::Agents,
     twins: Twins,
     layout5: Option<netflow5::Layout>,
+    /// Of which messages were read.
+    met: BTreeSet<Protocol>,
 }
 
 impl Collector {
@@ -134,21 +148,27 @@ impl Collector {
             agents: sflow::Agents::default(),
             twins: Twins::new(seed),
             layout5: netflow5::Layout::new(),
+            met: BTreeSet::new(),
         }
     }
 
     /// Decodes a message, and appends the records of it and of what had waited for it.
     pub fn collect(&mut self, datagram: &Datagram<'_>, batch: &mut Batch) {
-        let Self { input, coverage, domains, held, agents, twins, layout5 } = self;
+        let Self { input, coverage, domains, held, agents, twins, layout5, met } = self;
         let mut sink = Sink::new(*input, datagram.number, datagram.exporter, coverage, twins, batch);
         let mut octets = Octets(datagram.octets);
         let whole = octets.len() as u64;
         let mut parts = Parts { domains, held };
         let read = match octets.u16() {
-            Some(5) => layout5.as_ref().and_then(|layout| parts.netflow5(layout, &mut octets, &mut sink)),
-            Some(9) => parts.netflow9(&mut octets, &mut sink),
-            Some(10) => parts.ipfix(&mut octets, &mut sink),
-            Some(0) if octets.u16() == Some(5) => parts.sflow(datagram, agents, &mut octets, &mut sink),
+            Some(5) => {
+                let read = layout5.as_ref().and_then(|layout| parts.netflow5(layout, &mut octets, &mut sink));
+                read.map(|()| Protocol::NetFlow5)
+            }
+            Some(9) => parts.netflow9(&mut octets, &mut sink).map(|()| Protocol::NetFlow9),
+            Some(10) => parts.ipfix(&mut octets, &mut sink).map(|()| Protocol::Ipfix),
+            Some(0) if octets.u16() == Some(5) => {
+                parts.sflow(datagram, agents, &mut octets, &mut sink).map(|()| Protocol::SFlow)
+            }
             Some(other @ (1 | 7 | 8)) => {
                 sink.coverage.note(format!("NetFlow version {other}"));
                 None
@@ -159,6 +179,11 @@ impl Collector {
             sink.skip(Skip::BadMessage, whole);
         }
         sink.finish();
+        if let Some(protocol) = read
+            && met.insert(protocol)
+        {
+            coverage.lacks.extend(protocol.lacks());
+        }
     }
 
     /// Counts what waits for a template as lost: nothing comes any more.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::row::Row;
 use super::value::Value;
 use super::{Book, json};
-use crate::model::{Batch, InputCoverage, InputId, Skip};
+use crate::model::{Batch, InputCoverage, InputId, Lack, Skip};
 use crate::source::compression::Unwrapped;
 use crate::source::members::MAX_UNKNOWN;
 use crate::source::objects::{Object, Objects, Taken};
@@ -15,6 +15,8 @@ use crate::source::{Progress, Source, SourceError};
 pub(super) struct Dialect {
     /// The name of the format in reports.
     pub(super) kind: &'static str,
+    /// What the format cannot tell.
+    pub(super) lacks: &'static [Lack],
     /// Puts a leaf into its field. Whether the path is known.
     pub(super) take: for<'a> fn(&mut Row<'a>, &str, Value<'a>) -> Heard,
     /// Keeps what a row says; an error where it cannot be used.
@@ -37,7 +39,7 @@ pub(super) struct FlatLog {
 
 impl FlatLog {
     pub(super) fn new(id: InputId, name: &str, input: Unwrapped, dialect: &'static Dialect) -> Self {
-        let book = Book::new(id, name, input.kind(dialect.kind));
+        let book = Book::new(id, name, input.kind(dialect.kind), dialect.lacks);
         Self { objects: Objects::new(input.reader), dialect, book }
     }
 }

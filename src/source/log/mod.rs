@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io;
 
 use crate::diag::with_causes;
-use crate::model::{Batch, BiflowDirection, Caveat, FlowFlags, FlowRecord, InputCoverage, InputId, Skip};
+use crate::model::{Batch, BiflowDirection, Caveat, FlowFlags, FlowRecord, InputCoverage, InputId, Lack, Skip};
 use crate::source::lines::More;
 use crate::source::members::Named;
 use crate::source::{Progress, SourceError};
@@ -35,8 +35,8 @@ struct Book {
 }
 
 impl Book {
-    fn new(input: InputId, name: &str, kind: String) -> Self {
-        Self { input, coverage: InputCoverage::new(name, kind), named: Named::default() }
+    fn new(input: InputId, name: &str, kind: String, lacks: &[Lack]) -> Self {
+        Self { input, coverage: InputCoverage::new(name, kind).lacking(lacks), named: Named::default() }
     }
 
     /// Counts a record that is not used.

@@ -22,6 +22,7 @@ use crate::model::{
 };
 use crate::source::compression::Unwrapped;
 use crate::source::first_object::FirstObject;
+use crate::source::lacks;
 use crate::source::lines::{Line, Lines};
 use crate::source::{Progress, Source, SourceError};
 
@@ -56,7 +57,7 @@ pub fn open_json(id: InputId, name: &str, input: Unwrapped) -> impl Source + use
     FlatLog::new(id, name, input, &DIALECT)
 }
 
-static DIALECT: Dialect = Dialect { kind: JSON, take, keep };
+static DIALECT: Dialect = Dialect { kind: JSON, lacks: lacks::NFDUMP, take, keep };
 
 fn take<'a>(row: &mut Row<'a>, path: &str, value: Value<'a>) -> Heard {
     let field = match path {
@@ -341,7 +342,12 @@ enum Summary {
 impl NfdumpCsv {
     /// Reads text: what is compressed is to be inflated before.
     pub fn new(id: InputId, name: &str, kind: String, reader: Box<dyn Read + Send>) -> Self {
-        Self { lines: Lines::new(reader), header: None, in_summary: Summary::No, book: Book::new(id, name, kind) }
+        Self {
+            lines: Lines::new(reader),
+            header: None,
+            in_summary: Summary::No,
+            book: Book::new(id, name, kind, lacks::NFDUMP),
+        }
     }
 }
 

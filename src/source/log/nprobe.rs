@@ -15,6 +15,7 @@ use crate::model::{Batch, BiflowDirection, InputId, NameSource, Protocol, Proven
 use crate::source::Source;
 use crate::source::compression::Unwrapped;
 use crate::source::first_object::FirstObject;
+use crate::source::lacks;
 use crate::wire::name::{of_host, of_text};
 
 /// The name of the format in reports.
@@ -33,7 +34,7 @@ pub fn open(id: InputId, name: &str, input: Unwrapped) -> impl Source + use<> {
     FlatLog::new(id, name, input, &DIALECT)
 }
 
-static DIALECT: Dialect = Dialect { kind: KIND, take, keep };
+static DIALECT: Dialect = Dialect { kind: KIND, lacks: lacks::NPROBE, take, keep };
 
 fn take<'a>(row: &mut Row<'a>, path: &str, value: Value<'a>) -> Heard {
     // Both families are there at times, and the other is all zeros.

@@ -26,6 +26,7 @@ use crate::model::{
 };
 use crate::source::compression::Unwrapped;
 use crate::source::first_object::FirstObject;
+use crate::source::lacks;
 use crate::source::lines::More;
 use crate::source::members::MAX_UNKNOWN;
 use crate::source::objects::{Object, Objects, Taken};
@@ -114,7 +115,7 @@ struct Event<'a> {
 impl SuricataEve {
     /// Reads events: what is compressed is to be inflated before.
     pub fn new(id: InputId, name: &str, input: Unwrapped, options: &Options) -> Self {
-        let book = Book::new(id, name, input.kind(KIND));
+        let book = Book::new(id, name, input.kind(KIND), lacks::SURICATA);
         let reading = Reading {
             book,
             names: Names::new(OCTETS_MAX, options.meter.hash_seed),

@@ -30,6 +30,7 @@ use crate::model::{
     Provenance, Skip, Timestamp, Tunnel,
 };
 use crate::source::compression::{self, Unwrapped};
+use crate::source::lacks;
 use crate::source::lines::More;
 use crate::source::opened::by_ports;
 use crate::source::{Options, Progress, Source, SourceError};
@@ -81,7 +82,7 @@ impl ZeekConn {
             });
         }
         let kind = input.kind(KIND);
-        let mut book = Book::new(id, name, kind);
+        let mut book = Book::new(id, name, kind, lacks::ZEEK);
         if let Some(beside) = &names {
             book.coverage.remark(beside.told());
             let given_up = beside.names.given_up();
