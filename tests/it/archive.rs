@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use landfall::audit::{Grounds, Local};
 use landfall::locate::horizon::Medium;
 use landfall::locate::{Atlas, Horizon, SourceFile};
 use landfall::model::{
-    Addr, Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameSource, Protocol,
-    Provenance, Report, RoundTrip, SamplingInterval, Skip, Timestamp, Tunnel,
+    Addr, Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Name,
+    NameSource, Protocol, Provenance, Report, RoundTrip, SamplingInterval, Skip, Timestamp, Tunnel,
 };
 use landfall::policy::{Library, Policy};
 use landfall::run::archive::{Archived, Spool};
@@ -30,6 +30,47 @@ fn strict() -> Grounds {
     let made = Policy::from_flags(&["DE".to_owned()], &[], &networks, Library::embedded());
     let horizon = Some(Horizon::new("DE".parse().unwrap(), Medium::Fibre));
     Grounds { policy: Some(made.policy.unwrap()), atlas: Atlas::embedded().unwrap(), local: Local::Zones, horizon }
+}
+
+/// Limits and tripwires, on whatever comes.
+fn watchful() -> Grounds {
+    let text = r#"
+[policy]
+id      = "watchful"
+default = "forbid"
+
+[zone.ours]
+networks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+country  = "DE"
+
+[[rule]]
+id = "little"
+effect = "permit"
+from = ["*"]
+to = ["US", "CN", "DE"]
+severity = "high"
+limit = { octets = "1000", per = "1h" }
+why = "More than a little has to be looked at."
+
+[[tripwire]]
+id = "over"
+kind = "failover"
+from = ["ours"]
+inside = ["DE"]
+attempts = 1
+within = "1h"
+
+[[tripwire]]
+id = "nights"
+kind = "schedule"
+from = ["ours"]
+movement = "either"
+quiet = "00:00-23:00"
+time-zone = "UTC"
+"#;
+    let parsed = Policy::parse("watchful", text, Library::embedded());
+    let policy = parsed.policy.unwrap_or_else(|| panic!("{:#?}", parsed.diagnostics));
+    Grounds { policy: Some(policy), ..strict() }
 }
 
 /// The grounds of a sample.
@@ -125,6 +166,50 @@ fn the_archive_of_captures_and_logs_is_judged_as_they_are() {
         found += rounds(&[corpus.join(folder)], &grounds);
     }
     assert!(found > 10, "{found}");
+    // Limits and tripwires, of several inputs of several kinds at once.
+    let several = ["cloud", "zeek", "captures/tcpdump"].map(|folder| corpus.join(folder));
+    rounds(&several, &watchful());
+}
+
+/// Of a later version it is said that it is one.
+#[test]
+fn a_later_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, _, grounds) = meeting(folder.path());
+    for path in files(&archive).into_keys() {
+        let path = archive.join(path);
+        let mut octets = fs::read(&path).unwrap();
+        // A key and its value in the footer: the field's number and type, a length of one, and the version.
+        let key = b"landfall.version\x18\x011";
+        let at = octets.windows(key.len()).position(|window| window == key).unwrap() + key.len() - 1;
+        octets[at] = b'2';
+        fs::write(path, octets).unwrap();
+    }
+    let (inputs, _) = plan(&[archive]);
+    let (report, _) = audit(&inputs, &grounds, 1, None);
+    assert_eq!(report.inputs.len(), 3);
+    for input in &report.inputs {
+        let said = input.error.as_deref().unwrap();
+        assert!(said.contains("an archive of version `2`: version 1 is read"), "{said}");
+    }
+}
+
+/// What a killed run leaves is no archive, and in nobody's way but that of the same folder, where it is told.
+#[test]
+fn a_killed_run_leaves_no_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let grounds = of_sample("zoom-2020");
+    let (inputs, _) = plan(&[root().join("samples/zoom-2020/meeting.pcap")]);
+    let asked = folder.path().join("archive");
+    let spool = Spool::create(&asked).unwrap();
+    let options = Options::default();
+    batch::audits(&inputs, &[&grounds], &options, 1, &Arc::new(Advance::default()), Some(&spool));
+    // Neither finished nor dropped.
+    std::mem::forget(spool);
+    assert!(!asked.exists());
+    let said = Spool::create(&asked).err().unwrap().to_string();
+    assert!(said.contains("archive.partial` is left of a run that did not end"), "{said}");
+    Spool::create(&folder.path().join("another")).unwrap().finish().unwrap();
 }
 
 /// An archive of the meeting of 2020, and what is said of it.
@@ -183,7 +268,7 @@ fn damaged_archives_are_told() {
                 fs::write(&path, &damaged).unwrap();
                 let (inputs, errors) = plan(std::slice::from_ref(&archive));
                 let (damaged, _) = audit(&inputs, &grounds, 1, None);
-                let complete = errors.is_empty() && damaged.inputs.iter().all(|input| input.is_complete());
+                let complete = errors.is_empty() && damaged.inputs.iter().all(InputCoverage::is_complete);
                 told += usize::from(!complete);
                 // What is not told made no difference.
                 assert!(!complete || json(&damaged) == json(&report), "{} at {at}", path.display());
@@ -323,6 +408,52 @@ proptest! {
             prop_assert_eq!(read.read().unwrap(), Some(row));
         }
         prop_assert_eq!(read.read().unwrap(), None);
+    }
+}
+
+/// A record of a flow log: when, from whom to whom, how much, and whether it was let through.
+fn line() -> impl Strategy<Value = String> {
+    let far = prop_oneof![
+        "203\\.0\\.113\\.[1-9]",
+        "198\\.51\\.100\\.[1-9]",
+        "8\\.8\\.8\\.[1-9]",
+        Just("10.0.0.9".to_owned())
+    ];
+    let times = (1_700_000_000_u64..1_700_020_000, 0..600_u64);
+    let ports = (any::<u16>(), prop::sample::select(vec![22_u16, 53, 443]));
+    let said = prop::sample::select(vec!["ACCEPT OK", "REJECT OK", "- NODATA", "- SKIPDATA", "what"]);
+    (far, times, ports, 1..9_u64, any::<bool>(), said).prop_map(|(far, (start, lasted), ports, packets, out, said)| {
+        let near = "10.0.0.5".to_owned();
+        let ((src, sport), (dst, dport)) =
+            if out { ((near, ports.0), (far, ports.1)) } else { ((far, ports.1), (near, ports.0)) };
+        let octets = packets * 400;
+        format!("2 1 eni-1 {src} {dst} {sport} {dport} 6 {packets} {octets} {start} {} {said}\n", start + lasted)
+    })
+}
+
+/// What random flows are judged by.
+static BOTH: LazyLock<[Grounds; 2]> = LazyLock::new(|| [strict(), watchful()]);
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever flows there are, in however many inputs: the archive is judged as they are.
+    #[test]
+    fn the_archive_of_random_flows_is_judged_as_they_are(
+        inputs in prop::collection::vec(prop::collection::vec(line(), 1..30), 1..4),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, lines) in inputs.iter().enumerate() {
+            let text = format!(
+                "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action \
+                 log-status\n{}",
+                lines.concat()
+            );
+            fs::write(folder.path().join(format!("{number}.log")), text).unwrap();
+        }
+        for grounds in &*BOTH {
+            rounds(&[folder.path().to_owned()], grounds);
+        }
     }
 }
 

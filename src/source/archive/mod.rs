@@ -13,7 +13,12 @@
 //! [`VERSION`]; `landfall.archive` is the SHA-256 of what `inputs.parquet` says, the same in all files of an archive;
 //! `landfall.inputs` is one more than the greatest number of an input. `inputs.parquet` has `landfall.files` besides: paths
 //! from its folder, each with the number of records and the SHA-256 of the file, so that a file that is missing or damaged is
-//! missed. By this an archive is told, never by its name. Columns are added within a version; one that changes its meaning or goes makes a new version.
+//! missed. By this an archive is told, never by its name. Columns are added
+//! within a version, and those that are not known are named in the report; one that changes its meaning or goes makes a new
+//! version, which this program does not read.
+//!
+//! **A run that is killed** leaves `DIR.partial` and no `DIR`: the next run into the same folder says so and does nothing. What
+//! is in it is told as a part. A folder with anything in it is not written into: archives do not mix.
 //!
 //! **`flows`**: one row a record, sorted by start, input, position, then by all else, so that the same inputs give the same
 //! octets. Null stands for what is not known. Counts beyond 2^63 are kept as unsigned numbers.

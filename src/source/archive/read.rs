@@ -35,18 +35,19 @@ pub fn open(id: InputId, name: &str, file: File, part: &Part) -> Result<Box<dyn 
     if found != part.label {
         return Err(SourceError::format(0, "the file is not what it was when the run began"));
     }
-    let own = InputCoverage::new(name, KIND);
+    let mut own = InputCoverage::new(name, KIND);
+    let wanted = if found.kind == Kind::Inputs { INPUTS_SCHEMA } else { SCHEMA };
+    for column in strangers(&table, wanted)? {
+        own.note(format!("column `{column}`"));
+    }
     match found.kind {
         Kind::Flows => {
             Ok(Box::new(Flows { id, part: part.clone(), rows: Rows::of(table)?, own, told: BTreeMap::new() }))
         }
-        Kind::Inputs => Ok(Box::new(Inputs {
-            id,
-            part: part.clone(),
-            table: Some(chosen(table, INPUTS_SCHEMA)?),
-            own,
-            held: Coverage::default(),
-        })),
+        Kind::Inputs => {
+            let table = Some(chosen(table, wanted)?);
+            Ok(Box::new(Inputs { id, part: part.clone(), table, own, held: Coverage::default() }))
+        }
         Kind::Unsorted => Err(SourceError::format(0, "an archive that was not finished: make it again")),
     }
 }
@@ -56,6 +57,15 @@ fn labelled(file: File) -> Result<(Table, Label), SourceError> {
     let table = table(file)?.ok_or_else(none)?;
     let label = label(&table).ok_or_else(none)??;
     Ok((table, label))
+}
+
+/// The columns of a table that are not known: a later program has added them within the version, or another program.
+fn strangers(table: &Table, wanted: &str) -> Result<Vec<String>, SourceError> {
+    let wanted = schema(wanted).map_err(|error| SourceError::format(0, error.to_string()))?;
+    let held = table.schema();
+    let is_known = |name: &str| wanted.get_fields().iter().any(|column| column.name() == name);
+    let names = held.columns().iter().map(|column| column.path().string());
+    Ok(names.filter(|name| !is_known(name)).collect())
 }
 
 /// Chooses the columns of a table, which must be there with their types.
@@ -270,9 +280,30 @@ impl Source for Inputs {
 
     fn inputs(&self, _: InputId) -> Coverage {
         let mut inputs = self.held.clone();
-        if self.own.error.is_some() {
+        if self.own != InputCoverage::new(&*self.own.name, KIND) {
             inputs.inputs.insert(self.id, self.own.clone());
         }
         inputs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+
+    use super::*;
+
+    /// What a later program adds within the version is named, and in nobody's way.
+    #[test]
+    fn columns_that_are_not_known_are_named() {
+        let later = INPUTS_SCHEMA.replace('}', "optional binary colour; optional int32 x; }");
+        let mut out = tempfile::tempfile().unwrap();
+        let properties = WriterProperties::builder().build();
+        let file = SerializedFileWriter::new(&mut out, Arc::new(schema(&later).unwrap()), Arc::new(properties));
+        file.unwrap().close().unwrap();
+        let table = table(out).unwrap().unwrap();
+        assert_eq!(strangers(&table, INPUTS_SCHEMA).unwrap(), ["colour", "x"]);
+        assert!(chosen(table, INPUTS_SCHEMA).is_ok());
     }
 }
