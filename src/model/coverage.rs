@@ -162,6 +162,8 @@ reasons! {
         CountersUnknown = "counters-unknown", "flows without octet or packet counts: they are taken for movement of unknown volume";
         /// Nobody says whether packets were sampled.
         SamplingUnknown = "sampling-unknown", "flow records of which no flow exporter says whether packets were sampled: counted as they are";
+        /// Counted before it was known that they were sampled.
+        SampledBefore = "sampled-before", "flow records that came before their flow exporter said that it samples: counted as they are, which is too little";
         /// Octets without headers.
         PayloadOctets = "payload-octets", "flow records that count payload alone: headers are not in their octets";
         /// Octets with link-layer headers.

@@ -132,6 +132,28 @@ fn counters_of_every_kind_are_named_for_what_they_are() {
     assert_eq!(doubted(&coverage, Caveat::CountersUnknown), 1);
 }
 
+/// What came before the options that say so was sampled too, and is not scaled: it is counted, and the input is not whole.
+#[test]
+fn records_before_the_options_are_told() {
+    let data = |sequence| {
+        let sets = [set(2, &template(256, &ORDINARY)), set(256, &[ordinary(1000, 10), ordinary(500, 5)].concat())];
+        ipfix(7, sequence, &sets)
+    };
+    // Scope: the observation domain (IE 149). One packet in a hundred (IE 34).
+    let options = |sequence| {
+        let told = [&7_u32.to_be_bytes()[..], &100_u32.to_be_bytes()].concat();
+        ipfix(7, sequence, &[set(3, &options(400, 1, &[(149, 4, None), (34, 4, None)])), set(400, &told)])
+    };
+    let (records, coverage) = decode(&[data(0), options(2), options(3)]);
+    assert_eq!(records.iter().map(|record| record.forward.octets).collect::<Vec<_>>(), [1000, 500]);
+    let told = &coverage.caveats[&Caveat::SampledBefore];
+    assert_eq!((told.total, &told.positions[..]), (Count { count: 2, octets: 1500 }, &[2][..]));
+    assert!(coverage.sampling.is_some_and(|sampling| sampling.greatest == 100) && !coverage.is_complete());
+    // Said first, or said of nothing that came before.
+    let (records, coverage) = decode(&[options(0), data(1), options(3)]);
+    assert_eq!((records[0].forward.octets, doubted(&coverage, Caveat::SampledBefore)), (100_000, 0));
+}
+
 #[test]
 fn rates_come_from_options_of_every_kind() {
     let data = |rest: &[(u16, u16, Option<u32>)], record: &[u8]| {

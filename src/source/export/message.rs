@@ -5,7 +5,7 @@ use super::element::{Slot, Version};
 use super::octets::Octets;
 use super::record;
 use super::sampled::{self, Fate};
-use super::sampling::Rate;
+use super::sampling::{Learned, Rate};
 use super::sink::Sink;
 use super::template::{Subject, Template, Values};
 use super::times::Clock;
@@ -204,10 +204,18 @@ impl Head {
         while template.record(body, &mut values).is_some() {
             count += 1;
             match template.subject {
-                Subject::Flows => self.flow(template, &values, &clock, samplers.rate(&values, id), sink),
+                Subject::Flows => {
+                    let rate = samplers.rate(&values, id);
+                    if rate.is_none() {
+                        samplers.missed(values.get(Slot::Octets).unwrap_or(0));
+                    }
+                    self.flow(template, &values, &clock, rate, sink);
+                }
                 Subject::Options => {
-                    if !samplers.learn(&values) {
-                        sink.coverage.note("more samplers than are kept");
+                    match samplers.learn(&values) {
+                        Learned::Nothing => {}
+                        Learned::Rate(rate, before) => sink.sampled_before(rate.interval(), before),
+                        Learned::NoRoom => sink.coverage.note("more samplers than are kept"),
                     }
                     *began = values.get(Slot::InitTime).or(*began);
                 }

@@ -18,7 +18,8 @@
 //! ([`Caveat::PayloadEstimated`](crate::model::Caveat::PayloadEstimated)).
 //!
 //! **Sampling.** Octets and packets are scaled where the exporter states a rate, in the record or in options, and the record
-//! carries the interval; where it states none nothing is scaled, and the coverage says so.
+//! carries the interval; where it states none nothing is scaled, and the coverage says so. Options come now and then: records
+//! that came before the first are not scaled, and they are counted.
 
 mod capture;
 mod element;

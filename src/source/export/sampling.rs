@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::element::Slot;
 use super::template::Values;
-use crate::model::{Counters, SamplingInterval};
+use crate::model::{Count, Counters, SamplingInterval};
 
 /// The most samplers, templates or interfaces of a domain whose rates are kept.
 const MAX_RATES: usize = 4096;
@@ -89,12 +89,51 @@ pub(super) struct Samplers {
     by_id: BTreeMap<u64, Rate>,
     by_template: BTreeMap<u64, Rate>,
     by_interface: BTreeMap<u64, Rate>,
+    /// Flow records whose rate nobody had said, since the last time that somebody said one.
+    before: Count,
+}
+
+/// What came of an options record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Learned {
+    /// Nothing about sampling, or that everything is counted.
+    Nothing,
+    /// A rate, and the flow records that had come before it.
+    Rate(Rate, Count),
+    /// There is no room for one more.
+    NoRoom,
+}
+
+/// Whether a rate was said before.
+enum News {
+    First,
+    Again,
+    /// There is no room for one more.
+    NoRoom,
 }
 
 impl Samplers {
-    /// Takes note of an options record. `false` where there is no room for one more.
-    pub(super) fn learn(&mut self, values: &Values<'_>) -> bool {
-        let Some(rate) = stated(values) else { return true };
+    /// Counts a flow record whose rate nobody has said.
+    #[inline]
+    pub(super) fn missed(&mut self, octets: u64) {
+        self.before.add(octets);
+    }
+
+    /// Takes note of an options record.
+    pub(super) fn learn(&mut self, values: &Values<'_>) -> Learned {
+        let Some(rate) = stated(values) else { return Learned::Nothing };
+        match self.keep(rate, values) {
+            // Options are said again and again: what has no rate after the first has none by them.
+            News::First if self.before.count > 0 && rate.interval() > SamplingInterval::ALL_SEEN => {
+                Learned::Rate(rate, std::mem::take(&mut self.before))
+            }
+            News::First | News::Again => Learned::Nothing,
+            News::NoRoom => Learned::NoRoom,
+        }
+    }
+
+    fn keep(&mut self, rate: Rate, values: &Values<'_>) -> News {
+        let news = |known: Option<Rate>| if known.is_some() { News::Again } else { News::First };
         let id = values.get(Slot::SamplerId).or_else(|| values.get(Slot::SelectorId));
         let interface = values.get(Slot::Ingress).or_else(|| values.get(Slot::Egress));
         let (rates, key) = match (id, values.get(Slot::TemplateId), interface) {
@@ -102,15 +141,13 @@ impl Samplers {
             (None, Some(template), _) => (&mut self.by_template, template),
             (None, None, Some(interface)) => (&mut self.by_interface, interface),
             (None, None, None) => {
-                self.of_all = Some(rate);
-                return true;
+                return news(self.of_all.replace(rate));
             }
         };
         if rates.len() >= MAX_RATES && !rates.contains_key(&key) {
-            return false;
+            return News::NoRoom;
         }
-        rates.insert(key, rate);
-        true
+        news(rates.insert(key, rate))
     }
 
     /// The rate of a record; `None` where nobody has said it.

@@ -3,7 +3,8 @@
 use super::record::{Told, span};
 use super::twins::{Kinship, Place, Twins};
 use crate::model::{
-    Addr, Batch, Caveat, Count, FlowRecord, InputCoverage, InputId, Provenance, Sampling, Skip, Timestamp,
+    Addr, Batch, Caveat, Count, FlowRecord, InputCoverage, InputId, Provenance, Sampling, SamplingInterval, Skip,
+    Timestamp,
 };
 use crate::wire::Caveats;
 
@@ -92,6 +93,17 @@ impl<'a> Sink<'a> {
             }
         }
         self.batch.records.push(record);
+    }
+
+    /// Counts records that had come before it was known that they were sampled. They stay as they are: they were given away.
+    pub(super) fn sampled_before(&mut self, interval: SamplingInterval, before: Count) {
+        self.coverage.caveat_all(Caveat::SampledBefore, self.position, before);
+        let interval = interval.get();
+        let one = Sampling { least: interval, greatest: interval, records: Count::default() };
+        match &mut self.coverage.sampling {
+            Some(all) => all.merge(one),
+            None => self.coverage.sampling = Some(one),
+        }
     }
 
     pub(super) fn caveat(&mut self, caveat: Caveat, octets: u64) {
