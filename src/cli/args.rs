@@ -178,6 +178,15 @@ pub struct AuditArgs {
     #[cfg(feature = "parquet")]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub archive: Option<PathBuf>,
+    /// Read on as logs of text and JSON grow, through rotation and truncation, until a signal comes; then report. `watch` tells
+    /// findings as they come
+    #[cfg(feature = "live")]
+    #[arg(long, conflicts_with = "evidence")]
+    pub follow: bool,
+    /// Follow for this long, such as 10s, 5m or 1h30m
+    #[cfg(feature = "live")]
+    #[arg(long = "for", value_name = "DURATION", requires = "follow", value_parser = super::watch::duration)]
+    pub limit: Option<std::time::Duration>,
     /// How many inputs are read at once [default: as many as there are processors]
     #[arg(short = 'j', long, value_name = "N")]
     pub threads: Option<usize>,

@@ -9,6 +9,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::AuditArgs;
+#[cfg(feature = "live")]
+use super::follow;
 use super::{Exit, Stop, plan, tell};
 use crate::audit::Audit;
 use crate::diag::with_causes;
@@ -24,6 +26,9 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     let stamp = plan::stamp(&args.output)?;
     // Both are tried before either stops the run, so that all mistakes are told at once.
     let grounds = plan::grounds(&args.grounds, Some(&args.vantage), &[]);
+    #[cfg(feature = "live")]
+    let inputs = if args.follow { follow::inputs(args) } else { plan::inputs(&args.input) };
+    #[cfg(not(feature = "live"))]
     let inputs = plan::inputs(&args.input);
     let folder =
         args.evidence.as_deref().map(Folder::claim).transpose().map_err(|error| Stop::Failed(with_causes(&error)));
@@ -39,9 +44,16 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     let threads = args.threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let advance = Arc::new(Advance::default());
     let told = grounds.atlas.faults_so_far();
-    let mut audits =
-        with_progress(&inputs, &advance, || batch::audits(&inputs, &[&grounds], &options, threads, &advance, keep));
-    let audit = audits.pop().unwrap_or_else(|| Audit::of_nothing(grounds.basis()));
+    let read = || batch::audits(&inputs, &[&grounds], &options, threads, &advance, keep).pop();
+    #[cfg(feature = "live")]
+    let audit = if args.follow {
+        Some(follow::audit(args, &inputs, &grounds, &options, keep)?)
+    } else {
+        with_progress(&inputs, &advance, read)
+    };
+    #[cfg(not(feature = "live"))]
+    let audit = with_progress(&inputs, &advance, read);
+    let audit = audit.unwrap_or_else(|| Audit::of_nothing(grounds.basis()));
 
     let mut read = 0;
     for input in audit.coverage.inputs.values() {

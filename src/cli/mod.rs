@@ -9,6 +9,8 @@ pub mod db;
 pub mod diff;
 pub mod explain;
 mod flows;
+#[cfg(feature = "live")]
+mod follow;
 pub mod locate;
 mod plan;
 pub mod policy;

@@ -177,7 +177,7 @@ fn collector(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Hours, minutes and seconds, each at most once and from the largest: `90s`, `5m`, `1h30m`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "not a duration, such as 10s, 5m or 1h30m".to_owned();
     let (mut total, mut rest) = (0u64, text);
     for (unit, secs) in [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)] {

@@ -13,7 +13,7 @@ use crate::diag::with_causes;
 use crate::model::{Batch, Coverage, InputCoverage, InputId, Provenance};
 #[cfg(feature = "parquet")]
 use crate::source::archive;
-use crate::source::log::zeek::{self, Beside};
+use crate::source::log::zeek::{self, Beside, Named};
 use crate::source::{self, Options, Progress, Source};
 
 /// An input and its place in the plan.
@@ -38,6 +38,29 @@ impl Input {
     pub fn last(&self) -> InputId {
         let end = self.part.as_ref().map_or(0, |part| part.base.0.saturating_add(part.label.inputs));
         InputId(self.id.0.max(end.saturating_sub(1)))
+    }
+}
+
+impl Input {
+    /// An input that stands alone.
+    pub fn new(id: InputId, place: Place) -> Self {
+        let name = match &place {
+            Place::File(path) => path.display().to_string(),
+            Place::Stdin => "-".to_owned(),
+        };
+        Self {
+            id,
+            name,
+            place,
+            folder: None,
+            #[cfg(feature = "parquet")]
+            part: None,
+        }
+    }
+
+    /// Whether it is a log that holds names of flows in another log beside it, and no flows.
+    pub fn holds_names(&self) -> bool {
+        self.folder.as_ref().is_some_and(|folder| folder.beside.contains_key(&self.id))
     }
 }
 
@@ -163,20 +186,7 @@ pub fn plan(paths: &[PathBuf]) -> (Vec<Input>, Vec<PlanError>) {
         errors.push(PlanError::TooMany);
         places.clear();
     }
-    let inputs = places.into_iter().enumerate().map(|(index, place)| {
-        let name = match &place {
-            Place::File(path) => path.display().to_string(),
-            Place::Stdin => "-".to_owned(),
-        };
-        Input {
-            id: InputId(index as u32),
-            name,
-            place,
-            folder: None,
-            #[cfg(feature = "parquet")]
-            part: None,
-        }
-    });
+    let inputs = (0..).map(InputId).zip(places).map(|(id, place)| Input::new(id, place));
     let mut inputs: Vec<Input> = inputs.collect();
     join_folders(&mut inputs);
     #[cfg(feature = "parquet")]
@@ -255,9 +265,30 @@ pub struct Advance {
 
 /// Where the records of a run go besides.
 #[cfg(feature = "parquet")]
-type Kept<'a> = Option<&'a super::archive::Spool>;
+pub type Kept<'a> = Option<&'a super::archive::Spool>;
+/// Where the records of a run go besides: nowhere in this build.
 #[cfg(not(feature = "parquet"))]
-type Kept<'a> = Option<&'a std::convert::Infallible>;
+pub type Kept<'a> = Option<&'a std::convert::Infallible>;
+
+/// Hands the records of a batch to where they go besides; `input` is the name of what was read.
+pub(crate) fn keep(kept: Kept<'_>, input: &str, batch: &Batch) {
+    #[cfg(feature = "parquet")]
+    if let Some(spool) = kept {
+        spool.take(input, batch);
+    }
+    #[cfg(not(feature = "parquet"))]
+    let _ = (kept, input, batch);
+}
+
+/// Hands on what inputs held.
+pub(crate) fn cover(kept: Kept<'_>, coverage: &Coverage) {
+    #[cfg(feature = "parquet")]
+    if let Some(spool) = kept {
+        spool.cover(coverage);
+    }
+    #[cfg(not(feature = "parquet"))]
+    let _ = (kept, coverage);
+}
 
 /// Audits inputs on `threads` threads. An input that cannot be read, or not to its end, is in the coverage with the reason;
 /// the others go on.
@@ -266,7 +297,7 @@ pub fn audit(inputs: &[Input], grounds: &Grounds, options: &Options, threads: us
     audits.pop().unwrap_or_else(|| Audit::of_nothing(grounds.basis()))
 }
 
-/// Audits inputs on several grounds at once, each read but once: an audit for each, in their order. `keep` takes the flow
+/// Audits inputs on several grounds at once, each read but once: an audit for each, in their order. `kept` takes the flow
 /// records besides.
 pub fn audits(
     inputs: &[Input],
@@ -274,7 +305,7 @@ pub fn audits(
     options: &Options,
     threads: usize,
     advance: &Arc<Advance>,
-    keep: Kept<'_>,
+    kept: Kept<'_>,
 ) -> Vec<Audit> {
     let next = AtomicUsize::new(0);
     let work = || {
@@ -287,16 +318,10 @@ pub fn audits(
                         auditor.observe(record, name);
                     }
                 }
-                #[cfg(feature = "parquet")]
-                if let Some(spool) = keep {
-                    spool.take(&input.name, batch);
-                }
+                keep(kept, &input.name, batch);
                 true
             });
-            #[cfg(feature = "parquet")]
-            if let Some(spool) = keep {
-                spool.cover(&coverage);
-            }
+            cover(kept, &coverage);
             for auditor in &mut auditors {
                 for (id, input) in &coverage.inputs {
                     auditor.cover(*id, input.clone());
@@ -335,7 +360,7 @@ pub fn drain(
     take: &mut dyn FnMut(&Batch) -> bool,
 ) -> Coverage {
     let folder = input.folder.as_ref().filter(|_| options.format.is_none());
-    if let Some(folder) = folder.filter(|folder| folder.beside.contains_key(&input.id)) {
+    if let Some(folder) = folder.filter(|_| input.holds_names()) {
         let coverage = folder.names(options, advance).coverage(input.id).cloned().unwrap_or_default();
         return Coverage::of(input.id, coverage);
     }
@@ -383,7 +408,7 @@ fn open(
             }
             let reader = counted(Box::new(file.try_clone().map_err(|error| error.to_string())?));
             match beside {
-                Some(beside) => source::open_beside(input.id, &input.name, reader, options, beside),
+                Some(beside) => source::open_beside(input.id, &input.name, reader, options, Named::Read(beside)),
                 None => source::open_file(input.id, &input.name, file, reader, options),
             }
         }

@@ -7,7 +7,11 @@
 //! **Rotation.** Where the path names another file (another inode), what is left of the old one is read first. What a writer
 //! still appends to the old file after that is not seen. **Truncation.** Where the file is shorter than what was read of it,
 //! it is read again from its start; a file that has grown beyond that in between cannot be told from one that only grew.
-//! Lines are counted through all of these, and the coverage says how often that happened.
+//! Lines are counted through all of these, and the coverage says how often that happened. A file that is not there yet is
+//! waited for; one that never came is told.
+//!
+//! **Names.** Beside a `conn.log` of Zeek's that is followed its `ssl.log`, `quic.log`, `http.log` and `dns.log` are followed
+//! for the names in them.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -20,6 +24,7 @@ use std::time::Duration;
 use crate::diag::with_causes;
 use crate::model::{Batch, InputCoverage, InputId};
 use crate::source::compression::HEAD;
+use crate::source::log::zeek::{Growing, Named, Opens};
 use crate::source::{self, Options, Progress, Source, SourceError};
 
 /// How long a reader waits before it looks again.
@@ -142,8 +147,29 @@ pub enum FollowError {
     Number(usize),
 }
 
+/// The logs of Zeek's that hold names, by their names while Zeek writes them.
+const NAMING: [&str; 4] = ["ssl", "quic", "http", "dns"];
+
+/// The logs that can hold names of the flows in the log at a path: of `conn.log`, those that Zeek writes beside it. What they
+/// are is told by their content.
+fn naming(path: &Path, options: &Options) -> Option<Growing> {
+    let (before, after) = path.file_name()?.to_str()?.split_once("conn")?;
+    let logs = NAMING.map(|kind| {
+        let path = path.with_file_name(format!("{before}{kind}{after}"));
+        let (name, mut seen) = (path.display().to_string(), 0);
+        let opens: Opens = Box::new(move || {
+            let length = std::fs::metadata(&path).map_or(0, |data| data.len());
+            // Looked at again only when there is more of it.
+            (length != std::mem::replace(&mut seen, length) && length > 0)
+                .then(|| Box::new(Follow::new(&path, Arc::new(Tail::default()))) as Box<dyn Read + Send>)
+        });
+        (name, opens)
+    });
+    Some(Growing::new(logs.into(), options))
+}
+
 /// A log that is followed, as a source. It ends when it is told to stop; until then it has nothing [`Progress::Idle`] at a
-/// time. Logs beside it are not read: a `conn.log` that is followed has no names.
+/// time.
 pub struct FollowedLog {
     id: InputId,
     path: PathBuf,
@@ -187,7 +213,14 @@ impl FollowedLog {
         self.state = State::Waiting(length);
         self.tail = Arc::new(Tail::default());
         let reader = Box::new(Follow::new(&self.path, Arc::clone(&self.tail)));
-        match source::open(self.id, &self.coverage.name, reader, &self.options) {
+        let opened = match naming(&self.path, &self.options) {
+            Some(growing) => {
+                let names = Named::Growing(Box::new(growing));
+                source::open_beside(self.id, &self.coverage.name, reader, &self.options, names)
+            }
+            None => source::open(self.id, &self.coverage.name, reader, &self.options),
+        };
+        match opened {
             Ok(source) => {
                 let kind = source.coverage().kind;
                 if kind.contains(" in ") || kind.starts_with("pcap") {
@@ -198,16 +231,23 @@ impl FollowedLog {
                     });
                 }
                 self.state = State::Reading(source);
+                self.coverage.error = None;
                 Ok(())
             }
-            // The first line may not be whole yet.
-            Err(SourceError::NotRecognised { .. }) if length < HEAD as u64 => Ok(()),
+            // The first line may not be whole yet. If no more comes, that is what was wrong.
+            Err(error @ SourceError::NotRecognised { .. }) if length < HEAD as u64 => {
+                self.coverage.error = Some(with_causes(&error));
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
 
     fn end(&mut self) {
         self.coverage = self.coverage();
+        if matches!(self.state, State::Waiting(0)) && !self.path.exists() {
+            self.coverage.error = Some("it was waited for, and never came".to_owned());
+        }
         if self.tail.in_line.load(Ordering::Relaxed) {
             self.coverage.truncated_at = Some(self.tail.octets.load(Ordering::Relaxed));
         }

@@ -3,6 +3,7 @@
 //! Batches go to the caller over a bounded channel; a full channel blocks the readers, and then the kernel drops.
 
 use std::fs::File;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl Watch {
         Ok(self)
     }
 
-    /// Follows logs beside what is watched already; one that is named twice once. They must be there.
+    /// Follows logs beside what is watched already; one that is named twice once. One that is not there yet is waited for.
     pub fn follow(mut self, logs: &[PathBuf], options: &Options) -> Result<Self, FollowError> {
         if logs.len() > MAX_LOGS {
             return Err(FollowError::Number(logs.len()));
@@ -88,7 +89,11 @@ impl Watch {
             if self.inputs.iter().any(|input| input.kind == follow::KIND && input.name == name) {
                 continue;
             }
-            File::open(path).map_err(|source| FollowError::Io { path: name.clone(), source })?;
+            if let Err(source) = File::open(path)
+                && source.kind() != io::ErrorKind::NotFound
+            {
+                return Err(FollowError::Io { path: name, source });
+            }
             let id = InputId(u32::try_from(self.inputs.len()).unwrap_or(u32::MAX));
             let source = Box::new(FollowedLog::new(id, path, options, self.stop(), follow::WAIT));
             self.inputs.push(Watched { id, name, kind: follow::KIND, source });

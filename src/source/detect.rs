@@ -1,7 +1,6 @@
 //! What an input is, by its content.
 
 use std::fs::File;
-use std::sync::Arc;
 
 use super::capture::{Capture, CaptureFormat, CaptureSource};
 use super::cloud::aws::{self, AwsFlowLog};
@@ -23,7 +22,7 @@ struct Opening<'a> {
     #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only Parquet is read from its end"))]
     file: Option<File>,
     options: &'a Options,
-    beside: Option<Arc<zeek::Beside>>,
+    beside: Option<zeek::Named>,
 }
 
 /// A format that is read: a look at the head of an input, and its source.
@@ -79,7 +78,7 @@ pub(super) fn source(
     input: Unwrapped,
     file: Option<File>,
     options: &Options,
-    beside: Option<Arc<zeek::Beside>>,
+    beside: Option<zeek::Named>,
 ) -> Result<Box<dyn Source>, SourceError> {
     let named = |name: &str| FORMATS.iter().find(|format| format.name == name);
     let format = match options.format {

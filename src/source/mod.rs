@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::Arc;
 
 use crate::meter::MeterConfig;
 use crate::model::{Batch, Coverage, InputCoverage, InputId};
@@ -212,7 +211,7 @@ pub fn open_beside(
     name: &str,
     reader: Box<dyn Read + Send>,
     options: &Options,
-    beside: Arc<log::zeek::Beside>,
+    beside: log::zeek::Named,
 ) -> Result<Box<dyn Source>, SourceError> {
     detect::source(id, name, compression::unwrap(reader, options.max_inflate)?, None, options, Some(beside))
 }

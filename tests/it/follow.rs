@@ -157,3 +157,116 @@ fn what_is_no_text_is_refused() {
     assert!(error(&pcap).contains("no text that grows"), "{}", error(&pcap));
     assert!(error("hello\n".repeat(2000).as_bytes()).contains("text of an unknown shape"));
 }
+
+#[test]
+fn a_log_that_is_not_there_yet_is_waited_for() {
+    let mut tail = Tail::new("");
+    fs::remove_file(&tail.path).unwrap();
+    assert!(tail.ports().is_empty());
+    fs::write(&tail.path, HEADER.to_owned() + &row(1)).unwrap();
+    assert_eq!(tail.ports(), [1]);
+    assert!(tail.log.coverage().is_complete());
+}
+
+/// What never came, and what nobody could tell the format of, is no clean log.
+#[test]
+fn what_was_never_read_is_told() {
+    let ended = |text: Option<&str>| {
+        let mut tail = Tail::new(text.unwrap_or_default());
+        if text.is_none() {
+            fs::remove_file(&tail.path).unwrap();
+        }
+        assert!(tail.ports().is_empty());
+        tail.stop.store(true, Ordering::Relaxed);
+        assert!(tail.ports().is_empty());
+        tail.log.coverage().error
+    };
+    assert_eq!(ended(None).as_deref(), Some("it was waited for, and never came"));
+    let said = ended(Some("hello\n")).unwrap();
+    assert!(said.contains("text of an unknown shape"), "{said}");
+    assert_eq!(ended(Some("")), None, "a log that stays empty says that nothing was logged");
+}
+
+/// A copy is made and the log cut to nothing, as logrotate's `copytruncate` does: what is in the copy is not read again.
+#[test]
+fn a_log_that_is_copied_and_cut_is_read_once() {
+    let mut tail = Tail::new(&(HEADER.to_owned() + &row(1) + &row(2)));
+    assert_eq!(tail.ports(), [1, 2]);
+    fs::copy(&tail.path, tail.path.with_extension("log.1")).unwrap();
+    File::options().write(true).open(&tail.path).unwrap().set_len(0).unwrap();
+    tail.append(&(HEADER.to_owned() + &row(3)));
+    assert_eq!(tail.ports(), [3]);
+    tail.append(&row(4));
+    assert_eq!(tail.ports(), [4]);
+}
+
+/// Beside a `conn.log` its `ssl.log` and `dns.log` grow, and are there later; they are rotated with it.
+#[test]
+fn names_come_from_the_logs_beside() {
+    let mut tail = Tail::new(HEADER);
+    let beside = |kind: &str| tail.path.with_file_name(format!("{kind}.log"));
+    let (ssl, dns) = (beside("ssl"), beside("dns"));
+    let flow = |uid: &str, port: u16| row(port).replace("\tC1\t", &format!("\t{uid}\t"));
+    let names = |tail: &mut Tail| {
+        let mut batch = Batch::default();
+        while tail.log.read(&mut batch).unwrap() == Progress::More {}
+        let name = |id| batch.name(id).unwrap().text.to_string();
+        batch.records.iter().map(|record| record.name.map(name)).collect::<Vec<_>>()
+    };
+    let named = |name: &str| Some(name.to_owned());
+    tail.append(&flow("C1", 1));
+    assert_eq!(names(&mut tail), [None], "no log beside it yet");
+    let header =
+        "#separator \\x09\n#path\tssl\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tserver_name\n";
+    let hello = |uid: &str, name: &str| format!("1600000000.3\t{uid}\t10.0.0.1\t2\t192.0.2.1\t443\t{name}\n");
+    fs::write(&ssl, "#separ").unwrap();
+    tail.append(&flow("C2", 2));
+    assert_eq!(names(&mut tail), [None], "too little to tell what it is");
+    fs::write(&ssl, header.to_owned() + &hello("C3", "three.example")).unwrap();
+    tail.append(&flow("C3", 3));
+    assert_eq!(names(&mut tail), [named("three.example")]);
+    append(&ssl, &(hello("C4", "four.example") + "1600000000.3\tC5\t10.0.0.1"));
+    tail.append(&(flow("C4", 4) + &flow("C3", 3)));
+    assert_eq!(names(&mut tail), [named("four.example"), None], "a flow is logged once");
+    append(&ssl, "\t2\t192.0.2.1\t443\tfive.example\n");
+    fs::rename(&ssl, ssl.with_extension("old")).unwrap();
+    fs::write(&ssl, header.to_owned() + &hello("C6", "six.example")).unwrap();
+    let answer = "#separator \\x09\n#path\tdns\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tquery\tanswers\tTTLs\n\
+        1600000000.0\tD1\t10.0.0.1\t9\t192.0.2.53\t53\tudp\tseven.example\t192.0.2.1\t60.0\n";
+    fs::write(dns, answer).unwrap();
+    tail.append(&(flow("C5", 5) + &flow("C6", 6) + &flow("C7", 7)));
+    assert_eq!(names(&mut tail), [named("five.example"), named("six.example"), named("seven.example")]);
+    let coverage = tail.log.coverage();
+    assert!(coverage.remarks.contains("names from `dns.log`, `ssl.log`"), "{coverage:?}");
+    append(&ssl, "nothing\n");
+    tail.append(&flow("C8", 8));
+    assert_eq!(names(&mut tail).len(), 1);
+    let coverage = tail.log.coverage();
+    assert!(
+        coverage.remarks.iter().any(|remark| remark.contains("ssl.log` beside it skipped 1: lines")),
+        "{coverage:?}"
+    );
+}
+
+/// `audit --follow` reads what is there and what comes, and reports at the end as `audit` does.
+#[cfg(feature = "live")]
+#[test]
+fn an_audit_can_follow() {
+    let tail = Tail::new(&(HEADER.to_owned() + &row(1)));
+    let folder = tail.path.parent().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_landfall"));
+        let output = command.current_dir(folder).args(args).args(["--db", "embedded"]).output().unwrap();
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let read = run(&["audit", "conn.log", "--deny", "CN"]);
+    let followed = run(&["audit", "--follow", "conn.log", "--for", "1s", "--deny", "CN"]);
+    assert_eq!((followed.0, &followed.1), (read.0, &read.1), "{}", followed.2);
+    assert!(followed.2.contains("following conn.log: the report comes at the end"), "{}", followed.2);
+    let missing = run(&["audit", "--follow", "other.log", "--for", "1s"]);
+    assert_eq!(missing.0, Some(2));
+    assert!(missing.2.contains("`other.log` is not there yet") && missing.2.contains("never came"), "{}", missing.2);
+    let standard = run(&["audit", "--follow", "-"]);
+    assert!(standard.0 == Some(2) && standard.2.contains("standard input is not followed"), "{}", standard.2);
+}

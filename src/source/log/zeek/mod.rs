@@ -15,31 +15,30 @@
 //!
 //! **Names** come from `ssl.log`, `quic.log` and `http.log` by `uid`, else from the answers in `dns.log` that the client had
 //! received before the flow began. A flow is logged when it ends and its names when they are seen, perhaps in the file of
-//! another hour: so the names of a folder are read once, before its flows ([`Beside`]).
+//! another hour: so the names of a folder are read once, before its flows ([`Beside`]), and of logs that grow with them
+//! ([`Growing`]).
 
 use std::io::Read;
-use std::sync::Arc;
 
-use super::names::{Names, OCTETS_MAX, Uid, give_name};
+use super::names::{Names, Uid, give_name};
 use super::row::{Believed, Draft, Field, Row, is_icmp};
 use super::value::Value;
 use super::{Book, Told};
-use crate::diag::with_causes;
 use crate::model::{
-    Addr, Batch, BiflowDirection, Caveat, FlowEndReason, FlowFlags, InputCoverage, InputId, NameSource, Protocol,
-    Provenance, Skip, Timestamp, Tunnel,
+    Batch, BiflowDirection, Caveat, FlowEndReason, FlowFlags, InputCoverage, InputId, NameSource, Protocol, Provenance,
+    Skip, Tunnel,
 };
 use crate::source::compression::{self, Unwrapped};
 use crate::source::lacks;
-use crate::source::lines::More;
 use crate::source::opened::by_ports;
 use crate::source::{Options, Progress, Source, SourceError};
-use crate::wire::name::{DNS_PORT, of_host, of_text};
 
+mod beside;
 mod columns;
 mod reader;
 mod tsv;
 
+pub use beside::{Beside, Growing, Named, Opens};
 pub use columns::Path;
 use reader::{Rows, Said, Shape};
 
@@ -61,13 +60,13 @@ pub fn path_of_input(reader: Box<dyn Read + Send>) -> Option<Path> {
 pub struct ZeekConn {
     rows: Rows,
     book: Book,
-    names: Option<Arc<Beside>>,
+    names: Option<Named>,
     others: u64,
 }
 
 impl ZeekConn {
     /// Reads a `conn.log`: what is compressed is to be inflated before. A log of Zeek's that is none is refused.
-    pub fn open(id: InputId, name: &str, input: Unwrapped, names: Option<Arc<Beside>>) -> Result<Self, SourceError> {
+    pub fn open(id: InputId, name: &str, input: Unwrapped, names: Option<Named>) -> Result<Self, SourceError> {
         let (path, shape) = reader::look(&input.head).unwrap_or((Path::Conn, Shape::Tsv));
         if path != Path::Conn {
             return Err(SourceError::NotRecognised {
@@ -82,15 +81,7 @@ impl ZeekConn {
             });
         }
         let kind = input.kind(KIND);
-        let mut book = Book::new(id, name, kind, lacks::ZEEK);
-        if let Some(beside) = &names {
-            book.coverage.remark(beside.told());
-            let given_up = beside.names.given_up();
-            if given_up > 0 {
-                book.coverage
-                    .remark(format!("{given_up} names in the logs beside it were given up for want of memory"));
-            }
-        }
+        let book = Book::new(id, name, kind, lacks::ZEEK);
         Ok(Self { rows: Rows::new(path, shape, input.reader), book, names, others: 0 })
     }
 }
@@ -98,11 +89,16 @@ impl ZeekConn {
 impl Source for ZeekConn {
     fn read(&mut self, batch: &mut Batch) -> Result<Progress, SourceError> {
         let Self { rows, book, names, others } = self;
-        let names = names.as_deref().map(|beside| &beside.names);
+        if let Some(names) = names {
+            names.read_on();
+        }
         let result = rows.read(&mut |position, said| match said {
             Said::Row(row) => {
-                if let Err(reason) = connection(row, position, book, names, batch) {
+                if let Err(reason) = connection(row, position, book, names.as_ref().map(Named::names), batch) {
                     book.skip(reason, position);
+                }
+                if let (Some(names), Some(uid)) = (names.as_mut(), row.text(Field::Uid).and_then(Uid::of)) {
+                    names.forget(uid);
                 }
             }
             Said::OtherPath => *others += 1,
@@ -114,6 +110,9 @@ impl Source for ZeekConn {
 
     fn coverage(&self) -> InputCoverage {
         let mut coverage = self.book.coverage.clone();
+        if let Some(names) = &self.names {
+            names.tell(&mut coverage);
+        }
         if self.others > 0 {
             coverage.remark(format!("{} rows of other logs of Zeek's were passed over", self.others));
         }
@@ -230,121 +229,4 @@ fn tunnel(services: &str) -> Tunnel {
         _ => None,
     };
     services.split(',').find_map(kind).unwrap_or_default()
-}
-
-/// The logs of Zeek's that lie beside a `conn.log`: what they say of its flows' names.
-pub struct Beside {
-    names: Names,
-    covered: Vec<(InputId, InputCoverage)>,
-}
-
-impl Beside {
-    /// Knows no name yet.
-    pub fn new(options: &Options) -> Self {
-        Self { names: Names::new(OCTETS_MAX, options.meter.hash_seed), covered: Vec::new() }
-    }
-
-    /// Reads a log to its end. What is wrong with it is in its coverage.
-    pub fn read(&mut self, id: InputId, name: &str, reader: Box<dyn Read + Send>, options: &Options) {
-        let mut coverage = InputCoverage::new(name, "zeek");
-        let input = match compression::unwrap(reader, options.max_inflate) {
-            Ok(input) => input,
-            Err(error) => {
-                coverage.error = Some(with_causes(&error));
-                self.covered.push((id, coverage));
-                return;
-            }
-        };
-        let (path, shape) = reader::look(&input.head).unwrap_or((Path::Other, Shape::Tsv));
-        coverage.kind = input.kind(match path {
-            Path::Ssl => "zeek-ssl",
-            Path::Quic => "zeek-quic",
-            Path::Http => "zeek-http",
-            Path::Dns => "zeek-dns",
-            Path::Conn | Path::Other => "zeek",
-        });
-        if matches!(path, Path::Conn | Path::Other) {
-            coverage.remark("holds neither flows nor names of flows: not read");
-            self.covered.push((id, coverage));
-            return;
-        }
-        let mut rows = Rows::new(path, shape, input.reader);
-        let mut read = 0u64;
-        loop {
-            let names = &mut self.names;
-            let result = rows.read(&mut |position, said| match said {
-                Said::Row(row) => {
-                    read += 1;
-                    learn(row, names);
-                }
-                Said::Skip(reason) => {
-                    coverage.read.add(0);
-                    coverage.skip(reason, position, 0);
-                }
-                Said::OtherPath | Said::Unknown(_) => {}
-            });
-            match result {
-                Ok(More::Perhaps) => {}
-                Ok(More::No | More::Later) => break,
-                Err(error) => {
-                    coverage.error = Some(with_causes(&SourceError::reading(rows.offset(), error)));
-                    coverage.truncated_at = rows.pending();
-                    break;
-                }
-            }
-        }
-        coverage.remark(format!("read for names of flows in the `conn.log` beside it: {read} rows"));
-        self.covered.push((id, coverage));
-    }
-
-    /// What a log that was read held.
-    pub fn coverage(&self, id: InputId) -> Option<&InputCoverage> {
-        self.covered.iter().find(|(known, _)| *known == id).map(|(_, coverage)| coverage)
-    }
-
-    fn told(&self) -> String {
-        let kinds: std::collections::BTreeSet<&str> = self
-            .covered
-            .iter()
-            .filter_map(|(_, coverage)| coverage.kind.split(' ').next()?.strip_prefix("zeek-"))
-            .collect();
-        let logs: Vec<String> = kinds.iter().map(|kind| format!("`{kind}.log`")).collect();
-        if logs.is_empty() {
-            "no names: no log beside it holds them".to_owned()
-        } else {
-            format!("names from {}", logs.join(", "))
-        }
-    }
-}
-
-/// Takes the name of a row.
-fn learn(row: &Row<'_>, names: &mut Names) {
-    let uid = row.text(Field::Uid).and_then(Uid::of);
-    let called = [
-        (Field::ServerName, NameSource::Sni, of_text as fn(&str) -> Option<Box<str>>),
-        (Field::QuicServerName, NameSource::Quic, of_text),
-        (Field::Host, NameSource::Host, of_host),
-    ];
-    for (field, from, clean) in called {
-        if let Some((uid, text)) = uid.zip(row.text(field).and_then(clean)) {
-            names.call(uid, &text, from);
-        }
-    }
-    answered(row, names);
-}
-
-/// Takes what a client was told. Neighbours' names (multicast DNS, LLMNR) are left out, as in captures.
-fn answered(row: &Row<'_>, names: &mut Names) {
-    let is_dns = row.get(Field::DstPort).and_then(Value::port) == Some(DNS_PORT);
-    let client = row.get(Field::Src).and_then(Value::address);
-    let time = row.get(Field::Start).and_then(Value::time).map(|(time, _)| time);
-    let query = row.text(Field::Query).and_then(of_text);
-    let (true, Some(client), Some(time), Some(query)) = (is_dns, client, time, query) else { return };
-    let ttl = |place: usize| {
-        let nanos = row.ttls.get(place).and_then(Value::seconds).unwrap_or(0);
-        u32::try_from(nanos / Timestamp::SECOND).unwrap_or(u32::MAX)
-    };
-    let addresses: Vec<(Addr, u32)> =
-        row.answers.iter().enumerate().filter_map(|(place, answer)| Some((answer.address()?, ttl(place)))).collect();
-    names.tell(client, &query, &addresses, time);
 }
