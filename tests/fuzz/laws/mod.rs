@@ -9,17 +9,20 @@ use std::path::PathBuf;
 
 mod database;
 mod input;
+mod logs;
 mod names;
 mod policy;
 pub mod quic;
+mod readings;
 mod sources;
 mod wire;
 
 pub use database::database;
+pub use logs::log;
 pub use names::{dns, tls};
 pub use policy::policy;
 pub use quic::quic;
-pub use sources::{capture, log, telemetry};
+pub use sources::{capture, telemetry};
 pub use wire::{ip, link, meter};
 
 /// A law by its name, and how its seeds are made of real inputs.
@@ -42,7 +45,7 @@ pub const LAWS: [Law; 11] = [
     Law { name: "dns", holds: dns, seeds: names::dns_seeds },
     Law { name: "capture", holds: capture, seeds: sources::capture_seeds },
     Law { name: "telemetry", holds: telemetry, seeds: sources::telemetry_seeds },
-    Law { name: "log", holds: log, seeds: sources::log_seeds },
+    Law { name: "log", holds: log, seeds: logs::seeds },
     Law { name: "policy", holds: policy, seeds: policy::seeds },
     Law { name: "database", holds: database, seeds: database::seeds },
 ];

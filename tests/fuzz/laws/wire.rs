@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use landfall::meter::{Early, Frame, Meter, MeterConfig};
-use landfall::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Skip, Timestamp};
+use landfall::model::{Addr, Batch, Caveat, FlowEndReason, InputCoverage, InputId, Skip, Timestamp};
 use landfall::source::capture::{Capture, CaptureFormat, Next};
 use landfall::source::compression::unwrap;
 use landfall::wire::{Dissected, Inside, LinkType, Unread, dissect};
@@ -158,6 +158,7 @@ pub fn meter(octets: &[u8]) {
     let (mut now, mut number) = (1_000 * Timestamp::SECOND, 0);
     // What the frames hold, told apart here.
     let (mut packets, mut sums, mut skips) = (0_u64, [0_u64; 2], BTreeMap::<Skip, u64>::new());
+    let mut pairs = Pairs::new();
     let mut last: &[u8] = &[];
     while !input.0.is_empty() {
         number += 1;
@@ -174,11 +175,11 @@ pub fn meter(octets: &[u8]) {
             Ok(found) => {
                 let mut around = found;
                 packets += 1;
-                sums = add(sums, &found);
+                sums = add(sums, &found, &mut pairs);
                 while let Inside::Tunnelled(within) = around.inside {
                     let Ok(inner) = within.dissect() else { break };
                     packets += 1;
-                    sums = add(sums, &inner);
+                    sums = add(sums, &inner, &mut pairs);
                     around = inner;
                 }
             }
@@ -199,6 +200,16 @@ pub fn meter(octets: &[u8]) {
     assert_eq!(sum(|count| count.packets), packets, "every packet is in one record");
     assert_eq!(sum(|count| count.octets), sums[0], "and so are its octets");
     assert_eq!(sum(|count| count.payload), sums[1], "and its payload");
+    let mut told = Pairs::new();
+    for record in &batch.records {
+        for (ends, sent) in [((record.src, record.dst), record.forward), ((record.dst, record.src), record.reverse)] {
+            if sent.packets > 0 {
+                let sum = told.entry(ends).or_default();
+                *sum = [sum[0] + sent.packets, sum[1] + sent.octets, sum[2] + sent.payload];
+            }
+        }
+    }
+    assert_eq!(told, pairs, "and each is told of who sent it to whom");
     for record in &batch.records {
         assert!(record.start <= record.end, "{record:?}");
         assert!((1..=number).contains(&record.provenance.position()), "{record:?}");
@@ -209,8 +220,15 @@ pub fn meter(octets: &[u8]) {
     }
 }
 
-fn add([octets, payload]: [u64; 2], found: &Dissected<'_>) -> [u64; 2] {
-    [octets + u64::from(found.packet.octets), payload + u64::from(found.packet.payload)]
+/// Packets, octets and payload, by who sent them to whom.
+type Pairs = BTreeMap<(Addr, Addr), [u64; 3]>;
+
+fn add([octets, payload]: [u64; 2], found: &Dissected<'_>, pairs: &mut Pairs) -> [u64; 2] {
+    let packet = &found.packet;
+    let added = [u64::from(packet.octets), u64::from(packet.payload)];
+    let sum = pairs.entry((packet.src, packet.dst)).or_default();
+    *sum = [sum[0] + 1, sum[1] + added[0], sum[2] + added[1]];
+    [octets + added[0], payload + added[1]]
 }
 
 /// Packets read are packets in flows and packets skipped by reason.
