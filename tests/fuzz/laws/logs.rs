@@ -129,7 +129,7 @@ fn as_written(text: &str, outcome: &Outcome) {
         "nfdump-json" => (&NFDUMP_JSON, true),
         "nprobe-json" => (&NPROBE, true),
         "hubble-json" => (&HUBBLE, true),
-        kind if kind.starts_with("zeek") => (&ZEEK, text.trim_start().starts_with('{')),
+        kind if kind.starts_with("zeek") => (&ZEEK, !text.trim_start_matches('\u{feff}').starts_with('#')),
         _ => return,
     };
     let mut objects = Vec::new();
@@ -147,7 +147,7 @@ fn as_written(text: &str, outcome: &Outcome) {
             assert!(outcome.coverage.used.count + skipped >= flows as u64, "every object is used or skipped");
             assert!(outcome.coverage.read.count <= objects.iter().flatten().count() as u64);
         }
-    } else if text.contains("#separator") && !text.contains("#separator \\x09") {
+    } else if text.matches("#separator").count() != text.matches("#separator \\x09\n").count() {
         return;
     }
     for record in &outcome.records {
@@ -167,10 +167,10 @@ fn as_written(text: &str, outcome: &Outcome) {
 /// Cells of a line under a header line, right or wrong.
 fn by_header(kind: &str, header: &str, line: &str) -> Fields {
     let split = |text: &str| -> Vec<String> {
-        let text = text.trim_start_matches('\u{feff}').trim();
+        let text = text.trim_start_matches('\u{feff}').trim_end();
         let cells: Vec<&str> = match kind {
-            "nfdump-csv" => text.split(',').collect(),
-            "aws-vpc-flow-logs" => text.split([' ', ',', '\t']).filter(|cell| !cell.is_empty()).collect(),
+            "nfdump-csv" => text.trim_start().split(',').collect(),
+            "aws-vpc-flow-logs" => text.split(' ').collect(),
             _ => text.strip_prefix("#fields\t").unwrap_or(text).split('\t').collect(),
         };
         cells.into_iter().map(|cell| cell.trim().to_owned()).collect()

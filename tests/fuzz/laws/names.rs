@@ -238,7 +238,7 @@ fn response(response: &Response, again: &readings::DnsMessage) {
     while let Some((name, least)) = names.last().zip(leasts.last()).filter(|_| names.len() <= MAX_ALIASES + 1) {
         let own: Vec<_> = again.records.iter().filter(|(owner, _, _, is_answer)| *is_answer && owner == name).collect();
         let told = own.iter().filter_map(|(_, ttl, data, _)| Some((*data.as_ref().ok()?, *least.min(ttl))));
-        addresses.extend(told.map(|(address, ttl)| (Addr::from(address), ttl)));
+        addresses.extend(told);
         let alias = own.iter().find_map(|(_, ttl, data, _)| Some((data.as_ref().err()?.clone(), *least.min(ttl))));
         let Some((alias, ttl)) = alias.filter(|(alias, _)| !names.contains(alias)) else { break };
         names.push(alias);
@@ -254,7 +254,7 @@ fn response(response: &Response, again: &readings::DnsMessage) {
 
 fn written(record: &Record) -> readings::DnsRecord {
     let data = match &record.data {
-        Data::Address(address) => Ok(address.to_ip()),
+        Data::Address(address) => Ok(*address),
         Data::Alias(name) => Err(String::from(&**name)),
     };
     (String::from(&*record.owner), record.ttl, data, record.is_answer)

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use landfall::model::Addr;
+use landfall::wire::{Fragment, Packet};
+
 fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
     octets.get(at..)?.first_chunk().map(|two| u16::from_be_bytes(*two))
 }
@@ -13,7 +16,7 @@ pub(crate) struct DnsMessage {
 }
 
 /// Owner, time to live, an address or an alias, and whether it is an answer.
-pub(crate) type DnsRecord = (String, u32, Result<IpAddr, String>, bool);
+pub(crate) type DnsRecord = (String, u32, Result<Addr, String>, bool);
 
 /// RFC 1035 section 4.1: a response to a query with one question at least, up to what is malformed; A, AAAA and CNAME of the
 /// Internet, of owners that are host names.
@@ -46,8 +49,8 @@ fn dns_records(message: &[u8], questions: u16, records: &mut Vec<DnsRecord>) -> 
             at = begin + length;
             let data = match (kind, message.get(begin..at)?) {
                 _ if class != 1 => None,
-                (1, data) => data.try_into().ok().map(|data: [u8; 4]| Ok(Ipv4Addr::from(data).into())),
-                (28, data) => data.try_into().ok().map(|data: [u8; 16]| Ok(Ipv6Addr::from(data).into())),
+                (1, data) => data.try_into().ok().map(|data: [u8; 4]| Ok(IpAddr::V4(Ipv4Addr::from(data)).into())),
+                (28, data) => data.try_into().ok().map(|data: [u8; 16]| Ok(IpAddr::V6(Ipv6Addr::from(data)).into())),
                 (5, _) => {
                     dns_name(&message[..at], begin).filter(|(_, end)| *end == at).and_then(|(name, _)| name.map(Err))
                 }
@@ -162,4 +165,91 @@ pub(crate) fn enhanced_packets(file: &[u8]) -> Vec<(&[u8], u32)> {
         }
         rest = after;
     }
+}
+
+/// Source, destination, ports, packets and octets of a flow.
+pub(crate) type Flow = (Addr, Addr, u16, u16, u64, u64);
+
+/// The flows of a datagram of `NetFlow` version 5 (Cisco's tables B-3 and B-4), scaled by the sampling interval of its head;
+/// ports where the protocol has them. `None` where it is none.
+pub(crate) fn netflow5(datagram: &[u8]) -> Option<Vec<Flow>> {
+    let (head, records) = datagram.split_first_chunk::<24>()?;
+    let word = |octets: &[u8], at| Some(u64::from(u16_at(octets, at)?) << 16 | u64::from(u16_at(octets, at + 2)?));
+    let interval = u64::from(u16_at(head, 22)? & 0x3fff).max(1);
+    let flow = |record: &[u8]| {
+        let addr = |at: usize| Addr::v4([record[at], record[at + 1], record[at + 2], record[at + 3]]);
+        let port = |at| u16_at(record, at).filter(|_| matches!(record[38], 6 | 17 | 132)).unwrap_or(0);
+        let [packets, octets] = [word(record, 16)? * interval, word(record, 20)? * interval];
+        Some((addr(0), addr(4), port(32), port(34), packets, octets))
+    };
+    let count = usize::from(u16_at(head, 2)?);
+    (head[..2] == [0, 5]).then(|| records.chunks_exact(48).take(count).filter_map(flow).collect())
+}
+
+/// Where the IP header of a frame begins, for link types of one fixed header, with tags, labels and PPPoE behind it (IEEE 802.3,
+/// IEEE 802.1Q, RFC 3032, RFC 2516; tcpdump.org for link types): `None` for all others.
+pub(crate) fn ip_at(link: u32, frame: &[u8]) -> Option<usize> {
+    let (mut at, mut kind) = match link {
+        1 => (14, u16_at(frame, 12)?),
+        // Cooked captures of Ethernet.
+        113 if u16_at(frame, 2)? == 1 => (16, u16_at(frame, 14)?),
+        276 if u16_at(frame, 8)? == 1 => (20, u16_at(frame, 0)?),
+        _ => return None,
+    };
+    loop {
+        let version = frame.get(at)? >> 4;
+        (at, kind) = match kind {
+            0x0800 => return (version == 4).then_some(at),
+            0x86dd => return (version == 6).then_some(at),
+            0x8100 | 0x88a8 => (at + 4, u16_at(frame, at + 2)?),
+            0x8847 => {
+                while frame.get(at + 2)? & 1 == 0 {
+                    at += 4;
+                }
+                let kind = match frame.get(at + 4)? >> 4 {
+                    4 => 0x0800,
+                    6 => 0x86dd,
+                    _ => return None,
+                };
+                (at + 4, kind)
+            }
+            0x8864 if frame.get(at + 1)? == &0 => match u16_at(frame, at + 6)? {
+                0x0021 => (at + 8, 0x0800),
+                0x0057 => (at + 8, 0x86dd),
+                _ => return None,
+            },
+            _ => return None,
+        };
+    }
+}
+
+/// Holds a packet against its headers: the fragment of IPv4 (RFC 791), and ports and payload of TCP and UDP where nothing is
+/// between them and the IP header (RFC 9293, RFC 768).
+pub(crate) fn transport(packet: &[u8], read: &Packet) {
+    let (at, protocol, total) = if packet[0] >> 4 == 4 {
+        let field = u16_at(packet, 6).expect("a whole header");
+        let fragment = read.fragment.map(|Fragment { offset, is_last, .. }| (offset, is_last));
+        let is_part = field & 0x3fff != 0;
+        assert_eq!(fragment, is_part.then_some((u32::from(field & 0x1fff) * 8, field & 0x2000 == 0)));
+        if field & 0x1fff != 0 {
+            return;
+        }
+        (usize::from(packet[0] & 0x0f) * 4, packet[9], read.octets)
+    } else {
+        (40, packet[6], read.octets)
+    };
+    let (length, rest) = (total - at as u32, &packet[at..]);
+    if length < 20 || !matches!(protocol, 6 | 17) || rest.len() < 14 {
+        return;
+    }
+    assert_eq!(read.protocol.0, protocol);
+    assert_eq!((Some(read.sport), Some(read.dport)), (u16_at(rest, 0), u16_at(rest, 2)), "ports");
+    let payload = if protocol == 6 {
+        length.checked_sub(u32::from(rest[12] >> 4) * 4).filter(|_| rest[12] >> 4 >= 5)
+    } else {
+        // A length that cannot be is none.
+        let says = u16_at(rest, 4).map(u32::from).filter(|says| (8..=length).contains(says));
+        Some(says.unwrap_or(length) - 8)
+    };
+    assert!(payload.is_none_or(|payload| payload == read.payload), "payload: {read:?}");
 }

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use landfall::diag::with_causes;
 use landfall::meter::MeterConfig;
-use landfall::model::{Addr, Batch, FlowRecord, InputCoverage, InputId, Timestamp};
+use landfall::model::{Addr, Batch, FlowRecord, InputCoverage, InputId, Skip, Timestamp};
 use landfall::source::capture::{Capture, CaptureFormat, MAX_RECORD, Next};
 use landfall::source::export::{Collector, Datagram};
 use landfall::source::{InputFormat, Options, Progress, open};
@@ -92,11 +92,11 @@ pub fn capture(octets: &[u8]) {
     let file = input.0;
     let frames = frames(Cursor::new(file.to_vec()), file);
     assert_eq!(frames, self::frames(Pieces::new(file, lengths), file), "in pieces of {lengths:?} octets");
-    if let Some(frames) = &frames {
-        as_written(file, frames);
+    if let Some((frames, is_whole)) = &frames {
+        as_written(file, frames, *is_whole);
     }
     if let Some(outcome) = in_pieces(file, lengths, &options(None))
-        && let Some(frames) = frames
+        && let Some((frames, _)) = frames
     {
         assert_eq!(outcome.coverage.read.count, frames.len() as u64, "every frame is read");
         let in_links: u64 = outcome.coverage.link_types.values().sum();
@@ -104,16 +104,16 @@ pub fn capture(octets: &[u8]) {
     }
 }
 
-/// What comes of a capture, one after another.
+/// What comes of a capture, one after another: and whether it ends where a record does.
 #[derive(Debug, PartialEq)]
 enum Framed {
     Frame { words: String, time: Option<u64>, octets: Vec<u8>, original: u32 },
     Bad(u64),
 }
 
-fn frames(reader: impl Read + Send + 'static, file: &[u8]) -> Option<Vec<Framed>> {
+fn frames(reader: impl Read + Send + 'static, file: &[u8]) -> Option<(Vec<Framed>, bool)> {
     let mut capture = Capture::open(CaptureFormat::of(file)?, Box::new(reader)).ok()?;
-    let mut frames = Vec::new();
+    let (mut frames, mut is_whole) = (Vec::new(), false);
     loop {
         let number = frames.len() as u64 + 1;
         match capture.next_frame() {
@@ -135,15 +135,19 @@ fn frames(reader: impl Read + Send + 'static, file: &[u8]) -> Option<Vec<Framed>
                 assert!(offset <= file.len() as u64);
                 break;
             }
-            Ok(Next::End) | Err(_) => break,
+            Ok(Next::End) => {
+                is_whole = true;
+                break;
+            }
+            Err(_) => break,
         }
     }
     assert!(matches!(capture.next_frame(), Ok(Next::End)), "what has ended has ended");
-    Some(frames)
+    Some((frames, is_whole))
 }
 
-/// The frames are those that a second reading finds.
-fn as_written(file: &[u8], frames: &[Framed]) {
+/// The frames are those that a second reading finds; all of them where the file is whole.
+fn as_written(file: &[u8], frames: &[Framed], is_whole: bool) {
     if let Some(packets) = readings::pcap(file) {
         assert_eq!(frames.len(), packets.len(), "every packet");
         for (frame, (time, octets, original)) in frames.iter().zip(packets) {
@@ -167,12 +171,15 @@ fn as_written(file: &[u8], frames: &[Framed]) {
                 }
             }
         }
-        assert!(lost + packets.count() <= bad, "every enhanced packet block is a frame, or said to be malformed");
+        assert!(
+            !is_whole || lost + packets.count() <= bad,
+            "every enhanced packet block is a frame, or said to be malformed"
+        );
     }
 }
 
 /// Flow telemetry: as a file in one piece and in any others, and as datagrams of two exporters. Every message is used or
-/// skipped, and so is every record that it holds.
+/// skipped, and so is every record that it holds; and where all are of `NetFlow` version 5, a second reading finds the same flows.
 pub fn telemetry(octets: &[u8]) {
     let mut input = Input(octets);
     let choice = input.octet();
@@ -184,16 +191,31 @@ pub fn telemetry(octets: &[u8]) {
     let collect = |mut input: Input<'_>, seed| {
         let mut collector = Collector::new(InputId(0), "socket", "flow telemetry", seed);
         let (mut batch, mut number) = (Batch::default(), 0);
+        let mut flows = Some(Vec::new());
         while !input.0.is_empty() && number < 64 {
             number += 1;
             let exporter = Addr::v4([192, 0, 2, input.octet() & 1]);
             let received = Some(Timestamp::from_secs(1_700_000_000 + number * 7));
-            collector.collect(&Datagram { exporter, received, number, octets: input.piece() }, &mut batch);
+            let octets = input.piece();
+            flows = flows.zip(readings::netflow5(octets)).map(|(flows, more)| [flows, more].concat());
+            collector.collect(&Datagram { exporter, received, number, octets }, &mut batch);
         }
         collector.finish();
         balance(collector.coverage());
         for record in &batch.records {
             assert!((1..=number).contains(&record.provenance.position()));
+        }
+        if let Some(mut flows) = flows
+            && !collector.coverage().skipped.contains_key(&Skip::Duplicate)
+        {
+            let told = |record: &FlowRecord| {
+                let FlowRecord { src, dst, sport, dport, forward, .. } = *record;
+                (src, dst, sport, dport, forward.packets, forward.octets)
+            };
+            let mut found: Vec<_> = batch.records.iter().map(told).collect();
+            found.sort_unstable();
+            flows.sort_unstable();
+            assert_eq!(found, flows, "the flows are those of the datagrams");
         }
         (format!("{:?}", batch.records), collector.coverage().clone())
     };

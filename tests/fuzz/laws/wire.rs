@@ -10,6 +10,7 @@ use landfall::source::compression::unwrap;
 use landfall::wire::{Dissected, Inside, LinkType, Unread, dissect};
 
 use super::input::Input;
+use super::readings;
 
 /// The most tunnels that are looked into, as the documentation of `wire` says.
 const MAX_TUNNELS: usize = 4;
@@ -20,12 +21,20 @@ const SEEDS: usize = 40;
 /// The longest frame that becomes a seed.
 const LONGEST_SEED: usize = 2048;
 
-/// A frame of any link type: what is read of it lies within it and is no more than it says; and what is captured of it
-/// changes no number.
+/// A frame of any link type: what is read of it lies within it and is no more than it says; what is captured of it changes no
+/// number; and where a second reading finds the packet, it is that packet.
 pub fn link(octets: &[u8]) {
     let mut input = Input(octets);
     let link = LinkType(input.two().into());
-    frame(link, &mut input);
+    let (octets, original) = frame(link, &mut input);
+    if let Some(at) = readings::ip_at(link.0, octets)
+        && let Ok(packet) = dissect(link, octets, original)
+    {
+        let skipped = at as u32;
+        let bare = dissect(LinkType(101), &octets[at..], original.saturating_sub(skipped));
+        let bare = bare.expect("the packet of a frame that is read").packet;
+        assert_eq!(packet.packet, bare, "the packet begins {at} octets after the frame");
+    }
 }
 
 /// A packet of raw IP: as [`link`], and as the first octets of RFC 791 and RFC 8200 say.
@@ -132,6 +141,7 @@ fn as_specified(packet: &[u8], original: u32) {
         (octets, [&packet[8..24], &packet[24..40]])
     };
     assert_eq!(read.octets, octets, "octets are what the header says");
+    readings::transport(packet, &read);
     for (read, written) in [read.src, read.dst].into_iter().zip(addresses) {
         let read = match read.to_ip() {
             std::net::IpAddr::V4(read) => read.octets().to_vec(),
