@@ -11,6 +11,66 @@ use serde_json::Value;
 use super::input::Input;
 use super::sources::{LONGEST_SEED, Outcome, in_pieces, options};
 
+/// A flow or two of each format that folders seldom hold, in the words of its documentation.
+pub(crate) const MADE: &[&str] = &[
+    concat!(
+        r#"{"IPV4_SRC_ADDR":"10.0.0.7","IPV4_DST_ADDR":"198.51.100.9","L4_SRC_PORT":40000,"L4_DST_PORT":443,"PROTOCOL":6,"#,
+        r#""IN_PKTS":12,"IN_BYTES":1800,"OUT_PKTS":15,"OUT_BYTES":21000,"FIRST_SWITCHED":1600000000,"#,
+        r#""LAST_SWITCHED":1600000004,"TCP_FLAGS":27,"SSL_SERVER_NAME":"www.example.com"}"#,
+        "\n",
+        r#"{"8":"10.0.0.7","12":"198.51.100.9","7":53124,"11":53,"4":17,"2":1,"1":70,"24":1,"23":210}"#,
+        "\n",
+        r#"{"cli.ip":"10.0.0.7","srv.ip":"198.51.100.9","cli.port":40001,"srv.port":80,"proto.l4":"TCP","cli2srv.packets":3,"#,
+        r#""cli2srv.bytes":400,"srv2cli.packets":2,"srv2cli.bytes":900}"#,
+        "\n"
+    ),
+    concat!(
+        r#"{"type":"FLOW","sampled":0,"first":"2020-09-13T12:26:40.000","last":"2020-09-13T12:26:41.500","proto":6,"#,
+        r#""src4_addr":"10.0.0.7","dst4_addr":"198.51.100.9","src_port":40000,"dst_port":443,"tcp_flags":"...AP.SF","#,
+        r#""in_packets":12,"in_bytes":1800,"out_packets":15,"out_bytes":21000}"#,
+        "\n",
+        r#"{"type":"FLOW","t_first":"2020-09-13T12:26:40.000","proto":17,"src6_addr":"2001:db8::7","dst6_addr":"2001:db8::9","#,
+        r#""src_port":5000,"dst_port":443,"in_packets":1,"in_bytes":90}"#,
+        "\n"
+    ),
+    concat!(
+        "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt\n",
+        "2020-09-13 12:26:40,2020-09-13 12:26:41,1.0,10.0.0.7,198.51.100.9,40000,443,TCP,...AP.SF,0,0,12,1800,15,21000\n",
+        "2020-09-13 12:26:40,2020-09-13 12:26:40,0.0,10.0.0.7,198.51.100.9,,8.0,ICMP,........,0,0,1,84,,\n",
+        "Summary\nflows,bytes,packets\n2,1884,13\n"
+    ),
+    concat!(
+        r#"{"flow":{"time":"2020-09-13T12:26:40Z","verdict":"FORWARDED","IP":{"source":"10.0.0.7","destination":"198.51.100.9","#,
+        r#""ipVersion":"IPv4"},"l4":{"TCP":{"source_port":40000,"destination_port":443,"flags":{"SYN":true}}},"is_reply":false,"#,
+        r#""destination_names":["www.example.com"]},"node_name":"one","time":"2020-09-13T12:26:40Z"}"#,
+        "\n",
+        r#"{"lost_events":{"source":"HUBBLE_RING_BUFFER","num_events_lost":"3"},"time":"2020-09-13T12:26:41Z"}"#,
+        "\n",
+        r#"{"flow":{"time":"2020-09-13T12:26:42Z","verdict":"DROPPED","IP":{"source":"198.51.100.9","destination":"10.0.0.7"},"#,
+        r#""l4":{"ICMPv4":{"type":8}},"is_reply":true}}"#,
+        "\n"
+    ),
+    concat!(
+        r#"{"timestamp":"2020-09-13T12:26:40.000000+0000","flow_id":7,"event_type":"tls","src_ip":"10.0.0.7","src_port":40000,"#,
+        r#""dest_ip":"198.51.100.9","dest_port":443,"proto":"TCP","tls":{"sni":"www.example.com"}}"#,
+        "\n",
+        r#"{"timestamp":"2020-09-13T12:26:44.000000+0000","flow_id":7,"event_type":"flow","src_ip":"10.0.0.7","src_port":40000,"#,
+        r#""dest_ip":"198.51.100.9","dest_port":443,"proto":"TCP","flow":{"pkts_toserver":12,"pkts_toclient":15,"#,
+        r#""bytes_toserver":1968,"bytes_toclient":21210,"start":"2020-09-13T12:26:40.000000+0000","state":"closed"}}"#,
+        "\n"
+    ),
+    concat!(
+        r#"{"ts":1600000000.5,"uid":"CAbc1","id.orig_h":"10.0.0.7","id.orig_p":40000,"id.resp_h":"198.51.100.9","#,
+        r#""id.resp_p":443,"proto":"tcp","duration":1.5,"orig_bytes":1200,"resp_bytes":20000,"conn_state":"SF","#,
+        r#""history":"ShADadFf","orig_pkts":12,"orig_ip_bytes":1800,"resp_pkts":15,"resp_ip_bytes":20800}"#,
+        "\n"
+    ),
+    concat!(
+        "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n",
+        "2 1 eni-1 10.0.0.7 198.51.100.9 40000 443 6 12 1800 1600000000 1600000009 ACCEPT OK\n"
+    ),
+];
+
 /// The formats that are octets and no text.
 const OCTETS: [&str; 4] = ["capture", "aws-vpc-flow-logs-parquet", "telemetry", "telemetry-capture"];
 

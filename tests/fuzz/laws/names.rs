@@ -108,8 +108,8 @@ fn record(fragment: &[u8]) -> Vec<u8> {
     [&[22, 3, 1][..], &(fragment.len() as u16).to_be_bytes(), fragment].concat()
 }
 
-/// Names over TCP. Either a hello whose extensions are made up, over records and segments cut anywhere and in any order but
-/// for the first: the same name as in one piece, and the one that a second reading finds. Or octets as they come, in one
+/// Names over TCP. Either a hello whose extensions are made up, over records and segments cut anywhere, overlapping, and in any
+/// order but for the first: the same name as in one piece, and the one that a second reading finds. Or octets as they come, in one
 /// piece and cut: what the first piece is whole enough for is found in both. Or segments as they come.
 pub fn tls(octets: &[u8]) {
     let mut input = Input(octets);
@@ -120,11 +120,17 @@ pub fn tls(octets: &[u8]) {
     }
 }
 
+/// An extension with a server name (RFC 6066 section 3).
+const OTHER_NAME: &[u8] = b"\0\0\0\x12\0\x10\0\0\x0dother.example";
+
 fn hello_in_pieces(input: &mut Input<'_>) {
     let mut plan = Input(input.piece());
-    let message = hello(input.0);
+    // The first name counts, where another comes behind it.
+    let more = if plan.octet() & 1 == 0 { OTHER_NAME } else { &[] };
+    let extensions = [input.0, more].concat();
+    let message = hello(&extensions);
     let stream: Vec<u8> = plan.cuts(6, message.len()).into_iter().flat_map(|range| record(&message[range])).collect();
-    let mut ranges = plan.cuts(12, stream.len());
+    let mut ranges = plan.overlapping(12, stream.len());
     let start = u32::from(plan.two()) << 16 | u32::from(plan.two());
     plan.shuffle(&mut ranges[1..]);
     let at = |range: &std::ops::Range<usize>| Carrier::Tcp(start.wrapping_add(range.start as u32));
@@ -132,7 +138,7 @@ fn hello_in_pieces(input: &mut Input<'_>) {
     let whole = look([segment(Way::There, Carrier::Tcp(start), &record(&message))]);
     assert_eq!(look(pieces), whole, "cut into {ranges:?}");
     if let [(name, _)] = &whole[..]
-        && let Some(written) = server_name(input.0)
+        && let Some(written) = server_name(&extensions)
     {
         assert_eq!(*name, written.strip_suffix('.').unwrap_or(&written), "the name is the one that is written");
     }
@@ -144,7 +150,7 @@ fn stream_in_pieces(input: &mut Input<'_>) {
     let stream = &input.0[..input.0.len().min(1 << 15)];
     let (mut names, mut watch) = (Names::new(Limits::default()), Watch::default());
     let whole = names.see(&mut watch, &segment(Way::There, Carrier::Tcp(9), stream));
-    let ranges = plan.cuts(8, stream.len());
+    let ranges = plan.overlapping(8, stream.len());
     // What a few octets begin as, they need not be.
     if ranges.first().is_none_or(|first| first.len() < 18) {
         return;
@@ -197,7 +203,7 @@ pub fn dns(octets: &[u8]) {
         }
     }
     let stream = [&(message.len() as u16).to_be_bytes()[..], message].concat().repeat(2);
-    let mut ranges = plan.cuts(8, stream.len());
+    let mut ranges = plan.overlapping(8, stream.len());
     let once = messages(&stream, std::slice::from_ref(&(0..stream.len())));
     let twice: Vec<_> = whole.iter().chain(&whole).cloned().collect();
     if message.len() < 1 << 15 {

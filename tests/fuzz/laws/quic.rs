@@ -114,7 +114,8 @@ fn hello_in_frames(keys: &Keys, input: &mut Input<'_>) {
     for (_, from) in &mut over_tls {
         *from = if *from == NameSource::Sni { NameSource::Quic } else { NameSource::OuterQuic };
     }
-    let mut frames: Vec<_> = plan.cuts(20, message.len()).into_iter().map(|range| crypto(&message, range)).collect();
+    let mut frames: Vec<_> =
+        plan.overlapping(20, message.len()).into_iter().map(|range| crypto(&message, range)).collect();
     plan.shuffle(&mut frames);
     let mut packets = Vec::new();
     for (number, range) in (0_u32..).zip(plan.cuts(6, frames.len())) {

@@ -196,7 +196,8 @@ pub(crate) fn ip_at(link: u32, frame: &[u8]) -> Option<usize> {
         276 if u16_at(frame, 8)? == 1 => (20, u16_at(frame, 0)?),
         _ => return None,
     };
-    loop {
+    // More than the program steps over is another matter.
+    for _ in 0..60 {
         let version = frame.get(at)? >> 4;
         (at, kind) = match kind {
             0x0800 => return (version == 4).then_some(at),
@@ -221,6 +222,7 @@ pub(crate) fn ip_at(link: u32, frame: &[u8]) -> Option<usize> {
             _ => return None,
         };
     }
+    None
 }
 
 /// Holds a packet against its headers: the fragment of IPv4 (RFC 791), and ports and payload of TCP and UDP where nothing is

@@ -7,7 +7,7 @@ use landfall::meter::{Early, Frame, Meter, MeterConfig};
 use landfall::model::{Addr, Batch, Caveat, FlowEndReason, InputCoverage, InputId, Skip, Timestamp};
 use landfall::source::capture::{Capture, CaptureFormat, Next};
 use landfall::source::compression::unwrap;
-use landfall::wire::{Dissected, Inside, LinkType, Unread, dissect};
+use landfall::wire::{Dissected, Inside, LinkType, Note, Unread, dissect};
 
 use super::input::Input;
 use super::readings;
@@ -27,13 +27,52 @@ pub fn link(octets: &[u8]) {
     let mut input = Input(octets);
     let link = LinkType(input.two().into());
     let (octets, original) = frame(link, &mut input);
-    if let Some(at) = readings::ip_at(link.0, octets)
-        && let Ok(packet) = dissect(link, octets, original)
+    if let Some(at) = readings::ip_at(link.0, octets) {
+        let framed = dissect(link, octets, original).map(|found| found.packet);
+        let bare = dissect(LinkType(101), &octets[at..], original - at as u32).map(|found| found.packet);
+        assert_eq!(framed, bare, "the packet begins {at} octets after the frame");
+    }
+    if link == LinkType::ETHERNET {
+        behind_more(octets, original);
+    }
+}
+
+/// What more headers between an Ethernet header and what follows it change: nothing.
+fn behind_more(frame: &[u8], original: u32) {
+    let Some((addresses, rest)) = frame.split_first_chunk::<12>() else { return };
+    let read = |octets: &[u8], original| dissect(LinkType::ETHERNET, octets, original).map(|found| found.packet);
+    let bare = read(frame, original);
+    let inserted = |more: &[u8], from: &[u8]| {
+        let octets = [&addresses[..], more, from].concat();
+        // What was not captured stays as much.
+        read(&octets, original - frame.len() as u32 + octets.len() as u32)
+    };
+    let is_nested = |read: &Result<_, Unread>| matches!(read, Err(Unread { note: Some(Note::Nested), .. }));
+    if rest.is_empty() || is_nested(&bare) {
+        return;
+    }
+    // Customer, service and older tags (IEEE 802.1Q, IEEE 802.1ad), and two of them.
+    for tags in
+        [&[0x81, 0, 0x0f, 0xff][..], &[0x88, 0xa8, 0, 7], &[0x91, 0, 0, 7], &[0x88, 0xa8, 0, 7, 0x81, 0, 0x2f, 9]]
     {
-        let skipped = at as u32;
-        let bare = dissect(LinkType(101), &octets[at..], original.saturating_sub(skipped));
-        let bare = bare.expect("the packet of a frame that is read").packet;
-        assert_eq!(packet.packet, bare, "the packet begins {at} octets after the frame");
+        let tagged = inserted(tags, rest);
+        assert!(tagged == bare || is_nested(&tagged), "{tags:02x?}: {tagged:?} is not {bare:?}");
+    }
+    // A session of PPPoE (RFC 2516), PPP with its address and control, and labels (RFC 3032), where the packet says its version.
+    let (kind, ppp) = match rest {
+        [0x08, 0x00, first, ..] if first >> 4 == 4 => (&rest[2..], 0x21),
+        [0x86, 0xdd, first, ..] if first >> 4 == 6 => (&rest[2..], 0x57),
+        _ => return,
+    };
+    let shims = [
+        &[0x88, 0x64, 0x11, 0, 0, 1, 0, 0, 0, ppp][..],
+        &[0x88, 0x64, 0x11, 0, 0, 1, 0, 0, 0xff, 3, 0, ppp],
+        &[0x88, 0x64, 0x11, 0, 0, 1, 0, 0, ppp],
+        &[0x88, 0x47, 0, 0x10, 0x01, 64],
+        &[0x88, 0x48, 0, 0x10, 0x00, 64, 0, 0x20, 0x01, 64],
+    ];
+    for shim in shims {
+        assert_eq!(inserted(shim, kind), bare, "{shim:02x?}");
     }
 }
 
