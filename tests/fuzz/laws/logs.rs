@@ -248,9 +248,15 @@ fn is_said(columns: &Columns, fields: &Fields, record: &FlowRecord) -> bool {
     let ends = [record.src, record.dst].into_iter().zip(columns).all(|(end, names)| {
         of(names).any(|text| text.parse::<IpAddr>().is_ok_and(|written| Addr::from(written) == end))
     });
-    ends && says(record).iter().zip(&columns[2..]).all(|(number, names)| {
-        // What is not there, not known, or of a protocol without ports, is zero.
-        number == "0" || of(names).any(|text| text.trim_start_matches('0') == number)
+    ends && says(record).iter().zip(&columns[2..]).enumerate().all(|(place, (number, names))| {
+        if number != "0" {
+            return of(names).any(|text| text.trim_start_matches('0') == number);
+        }
+        // Nothing is what is not there, not known, or of a protocol without ports. Zeek's octets of payload stand in for those
+        // of IP where there are none at all.
+        let names = if columns == &ZEEK { &names[..1] } else { names };
+        let numbers: Vec<u64> = of(names).filter_map(|text| text.parse().ok()).collect();
+        place < 2 || numbers.is_empty() || numbers.contains(&0)
     })
 }
 
