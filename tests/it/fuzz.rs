@@ -19,10 +19,8 @@ const NOISE: u32 = 300;
 
 fn law(name: &str) {
     let law = LAWS.iter().find(|law| law.name == name).unwrap();
-    let mut seeds = seeds(law);
     // The same everywhere, and some of every corner.
-    let step = (seeds.len() / SEEDS).max(1);
-    seeds = seeds.into_iter().step_by(step).collect();
+    let seeds: Vec<_> = laws::pick(seeds(law), SEEDS).into_iter().collect();
     for seed in &seeds {
         (law.holds)(seed);
     }
@@ -55,7 +53,7 @@ fn seeds(law: &Law) -> Vec<Vec<u8>> {
     if !corpus.is_dir() {
         println!("{} is missing: noise alone is tried", corpus.display());
     }
-    let own = [root.join("tests/policy"), root.join("samples")];
+    let own = ["tests/policy", "samples", "rules"].map(|folder| root.join(folder));
     laws::seeds(law, &[&[corpus], &own[..]].concat()).into_iter().collect()
 }
 

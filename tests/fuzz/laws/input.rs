@@ -39,6 +39,15 @@ impl<'a> Input<'a> {
         places.windows(2).map(|two| two[0]..two[1]).collect()
     }
 
+    /// Up to `most` ranges that together are all of `length` octets, some of them overlapping.
+    pub(crate) fn overlapping(&mut self, most: u8, length: usize) -> Vec<Range<usize>> {
+        let mut ranges = self.cuts(most, length);
+        for range in &mut ranges {
+            range.start -= usize::from(self.octet() & 0x0f).min(range.start);
+        }
+        ranges
+    }
+
     /// `things` in an order of its choice.
     pub(crate) fn shuffle<T>(&mut self, things: &mut [T]) {
         for last in (1..things.len()).rev() {

@@ -1,9 +1,10 @@
 //! Laws of names: of TLS and requests over TCP, and of the domain name system.
 
 use landfall::model::{Addr, NameSource, Timestamp};
-use landfall::wire::name::{Carrier, DnsStream, Limits, Names, Response, Segment, Watch, Way};
+use landfall::wire::name::{Carrier, Data, DnsStream, Limits, Names, Record, Response, Segment, Watch, Way};
 
 use super::input::Input;
+use super::readings;
 use super::wire::payloads;
 
 /// The longest name in text (RFC 1035 section 2.3.4).
@@ -11,6 +12,9 @@ const LONGEST_NAME: usize = 253;
 
 /// The most records of a message that are kept, as the documentation says.
 const MAX_RECORDS: usize = 1024;
+
+/// The most aliases that are followed, as the documentation says.
+const MAX_ALIASES: usize = 16;
 
 /// So little that segments made up at random reach it.
 const FEW: Limits = Limits { octets_max: 4000, answers_max: 4, hash_seed: 0 };
@@ -104,8 +108,8 @@ fn record(fragment: &[u8]) -> Vec<u8> {
     [&[22, 3, 1][..], &(fragment.len() as u16).to_be_bytes(), fragment].concat()
 }
 
-/// Names over TCP. Either a hello whose extensions are made up, over records and segments cut anywhere and in any order but
-/// for the first: the same name as in one piece, and the one that a second reading finds. Or octets as they come, in one
+/// Names over TCP. Either a hello whose extensions are made up, over records and segments cut anywhere, overlapping, and in any
+/// order but for the first: the same name as in one piece, and the one that a second reading finds. Or octets as they come, in one
 /// piece and cut: what the first piece is whole enough for is found in both. Or segments as they come.
 pub fn tls(octets: &[u8]) {
     let mut input = Input(octets);
@@ -116,11 +120,17 @@ pub fn tls(octets: &[u8]) {
     }
 }
 
+/// An extension with a server name (RFC 6066 section 3).
+const OTHER_NAME: &[u8] = b"\0\0\0\x12\0\x10\0\0\x0dother.example";
+
 fn hello_in_pieces(input: &mut Input<'_>) {
     let mut plan = Input(input.piece());
-    let message = hello(input.0);
+    // The first name counts, where another comes behind it.
+    let more = if plan.octet() & 1 == 0 { OTHER_NAME } else { &[] };
+    let extensions = [input.0, more].concat();
+    let message = hello(&extensions);
     let stream: Vec<u8> = plan.cuts(6, message.len()).into_iter().flat_map(|range| record(&message[range])).collect();
-    let mut ranges = plan.cuts(12, stream.len());
+    let mut ranges = plan.overlapping(12, stream.len());
     let start = u32::from(plan.two()) << 16 | u32::from(plan.two());
     plan.shuffle(&mut ranges[1..]);
     let at = |range: &std::ops::Range<usize>| Carrier::Tcp(start.wrapping_add(range.start as u32));
@@ -128,7 +138,7 @@ fn hello_in_pieces(input: &mut Input<'_>) {
     let whole = look([segment(Way::There, Carrier::Tcp(start), &record(&message))]);
     assert_eq!(look(pieces), whole, "cut into {ranges:?}");
     if let [(name, _)] = &whole[..]
-        && let Some(written) = server_name(input.0)
+        && let Some(written) = server_name(&extensions)
     {
         assert_eq!(*name, written.strip_suffix('.').unwrap_or(&written), "the name is the one that is written");
     }
@@ -140,7 +150,7 @@ fn stream_in_pieces(input: &mut Input<'_>) {
     let stream = &input.0[..input.0.len().min(1 << 15)];
     let (mut names, mut watch) = (Names::new(Limits::default()), Watch::default());
     let whole = names.see(&mut watch, &segment(Way::There, Carrier::Tcp(9), stream));
-    let ranges = plan.cuts(8, stream.len());
+    let ranges = plan.overlapping(8, stream.len());
     // What a few octets begin as, they need not be.
     if ranges.first().is_none_or(|first| first.len() < 18) {
         return;
@@ -173,15 +183,18 @@ pub(crate) fn segments<'a>(input: &mut Input<'a>) -> Vec<Segment<'a>> {
     segments
 }
 
-/// Answers of the domain name system: every name is clean; what is read of a message that is cut is the beginning of what is
-/// read of it whole; and a stream of messages gives the same in one piece and in any others.
+/// Answers of the domain name system: what is read of a message is what a second reading finds in it, and so is what it binds;
+/// what is read of a message that is cut is the beginning of what is read of it whole; and a stream of messages gives the same
+/// in one piece and in any others, each message once.
 pub fn dns(octets: &[u8]) {
     let mut input = Input(octets);
     let mut plan = Input(input.piece());
     let message = input.0;
     let whole = Response::read(message);
-    if let Some(whole) = &whole {
-        response(whole);
+    let again = readings::dns(message);
+    assert_eq!(whole.is_some(), again.is_some(), "a response: {whole:?}");
+    if let (Some(whole), Some(again)) = (&whole, &again) {
+        response(whole, again);
         let cut = usize::from(plan.two()) % (message.len() + 1);
         if let Some(part) = Response::read(&message[..cut]) {
             assert_eq!(part.question, whole.question);
@@ -190,8 +203,12 @@ pub fn dns(octets: &[u8]) {
         }
     }
     let stream = [&(message.len() as u16).to_be_bytes()[..], message].concat().repeat(2);
-    let mut ranges = plan.cuts(8, stream.len());
+    let mut ranges = plan.overlapping(8, stream.len());
     let once = messages(&stream, std::slice::from_ref(&(0..stream.len())));
+    let twice: Vec<_> = whole.iter().chain(&whole).cloned().collect();
+    if message.len() < 1 << 15 {
+        assert_eq!(once.as_ref(), Some(&twice), "each message once");
+    }
     plan.shuffle(&mut ranges);
     assert_eq!(messages(&stream, &ranges), once, "cut into {ranges:?}");
     let all = [(Way::Back, Carrier::Udp, message), (Way::Back, Carrier::Tcp(0), &stream)];
@@ -210,24 +227,43 @@ fn messages(stream: &[u8], ranges: &[std::ops::Range<usize>]) -> Option<Vec<Resp
     Some(found)
 }
 
-fn response(response: &Response) {
+fn response(response: &Response, again: &readings::DnsMessage) {
     assert!(response.records.len() <= MAX_RECORDS);
     response.question.iter().for_each(|name| is_clean(name));
     for record in &response.records {
         is_clean(&record.owner);
-        if let landfall::wire::name::Data::Alias(name) = &record.data {
+        if let Data::Alias(name) = &record.data {
             is_clean(name);
         }
     }
-    let binding = response.binding();
-    assert!(binding.aliases.len() <= 17, "chains of aliases have an end: {binding:?}");
-    let told = |address: &Addr| {
-        let said = landfall::wire::name::Data::Address(*address);
-        response.records.iter().filter(|record| record.is_answer).find(|record| record.data == said)
-    };
-    for (address, _) in &binding.addresses {
-        assert!(told(address).is_some(), "{address:?} is bound and was not told");
+    assert_eq!(response.question.as_deref(), again.question.as_deref(), "the name that is asked for");
+    let records: Vec<_> = response.records.iter().map(written).collect();
+    assert_eq!(records, again.records, "the records");
+    // From the question to its addresses, by way of the first alias of each name.
+    let (mut names, mut leasts, mut addresses) = (Vec::from_iter(again.question.clone()), vec![u32::MAX], Vec::new());
+    while let Some((name, least)) = names.last().zip(leasts.last()).filter(|_| names.len() <= MAX_ALIASES + 1) {
+        let own: Vec<_> = again.records.iter().filter(|(owner, _, _, is_answer)| *is_answer && owner == name).collect();
+        let told = own.iter().filter_map(|(_, ttl, data, _)| Some((*data.as_ref().ok()?, *least.min(ttl))));
+        addresses.extend(told);
+        let alias = own.iter().find_map(|(_, ttl, data, _)| Some((data.as_ref().err()?.clone(), *least.min(ttl))));
+        let Some((alias, ttl)) = alias.filter(|(alias, _)| !names.contains(alias)) else { break };
+        names.push(alias);
+        leasts.push(ttl);
     }
+    let binding = response.binding();
+    assert_eq!(binding.addresses, addresses, "what is bound to {names:?}");
+    assert!(
+        binding.aliases.iter().map(|name| &**name).eq(names.iter().skip(1).map(String::as_str)),
+        "{binding:?} {names:?}"
+    );
+}
+
+fn written(record: &Record) -> readings::DnsRecord {
+    let data = match &record.data {
+        Data::Address(address) => Ok(*address),
+        Data::Alias(name) => Err(String::from(&**name)),
+    };
+    (String::from(&*record.owner), record.ttl, data, record.is_answer)
 }
 
 pub(crate) fn tls_seeds(file: &[u8]) -> Vec<Vec<u8>> {

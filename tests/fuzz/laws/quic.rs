@@ -44,10 +44,24 @@ pub const VERSIONS: [Keys; 2] = [
 impl Keys {
     /// An Initial packet with these frames (RFC 9001 section 5), the other way round than in the program.
     pub fn seal(&self, number: u32, frames: &[u8]) -> Vec<u8> {
-        let mut header = [&[self.first][..], &self.version, &[8], &CONNECTION.to_be_bytes(), &[0, 0]].concat();
-        header.extend((0x4000 | (frames.len() + 4 + 16) as u16).to_be_bytes());
+        self.seal_as(3, number, frames)
+    }
+
+    /// The same with a header of any shape: its first two bits are the length of the packet number less one, the next three
+    /// that of a token, and the rest that of the source's connection identifier.
+    fn seal_as(&self, shape: u8, number: u32, frames: &[u8]) -> Vec<u8> {
+        let [digits, token, source] =
+            [usize::from(shape & 3) + 1, usize::from(shape >> 2 & 7), usize::from(shape >> 5)];
+        let first = self.first & 0xfc | shape & 3;
+        let mut header = [&[first][..], &self.version, &[8], &CONNECTION.to_be_bytes()].concat();
+        header.push(source as u8);
+        header.extend(&[0x5c; 8][..source]);
+        // A number in two octets, as a token's length can be, and in one.
+        header.extend(if token > 4 { vec![0x40, token as u8] } else { vec![token as u8] });
+        header.extend(&[0x7e; 8][..token]);
+        header.extend((0x4000 | (frames.len() + digits + 16) as u16).to_be_bytes());
         let number_at = header.len();
-        header.extend(number.to_be_bytes());
+        header.extend(&number.to_be_bytes()[4 - digits..]);
         let mut nonce = self.iv;
         nonce.iter_mut().skip(8).zip(number.to_be_bytes()).for_each(|(octet, number)| *octet ^= number);
         let mut sealed = frames.to_vec();
@@ -58,13 +72,13 @@ impl Keys {
         let mut mask = sample.into();
         Aes128::new(&self.header.into()).encrypt_block(&mut mask);
         packet[0] ^= mask[0] & 0x0f;
-        (0..4).for_each(|at| packet[number_at + at] ^= mask[1 + at]);
+        (0..digits).for_each(|at| packet[number_at + at] ^= mask[1 + at]);
         packet
     }
 }
 
-/// A hello whose extensions are made up, in CRYPTO frames cut anywhere and in any order, over several packets: the same name
-/// as in one frame, and as in TLS. Or frames as they come; or datagrams as they come.
+/// A hello whose extensions are made up, in CRYPTO frames cut anywhere and in any order, over several packets of any shape, alone
+/// in their datagrams or with others: the same name as in one frame, and as in TLS. Or frames as they come; or datagrams as they come.
 pub fn quic(octets: &[u8]) {
     let mut input = Input(octets);
     let choice = input.octet();
@@ -100,16 +114,23 @@ fn hello_in_frames(keys: &Keys, input: &mut Input<'_>) {
     for (_, from) in &mut over_tls {
         *from = if *from == NameSource::Sni { NameSource::Quic } else { NameSource::OuterQuic };
     }
-    let mut frames: Vec<_> = plan.cuts(20, message.len()).into_iter().map(|range| crypto(&message, range)).collect();
+    let mut frames: Vec<_> =
+        plan.overlapping(20, message.len()).into_iter().map(|range| crypto(&message, range)).collect();
     plan.shuffle(&mut frames);
     let mut packets = Vec::new();
     for (number, range) in (0_u32..).zip(plan.cuts(6, frames.len())) {
-        let mut plain = frames[range].concat();
+        // Acknowledgements, without and with counts of congestion marks, and a PING (RFC 9000 section 19).
+        let between =
+            [&[][..], &[2, 5, 0, 0, 0], &[3, 0x40, 9, 1, 1, 2, 0, 1, 7, 8, 9], &[1]][usize::from(plan.octet() & 3)];
+        let mut plain = frames[range].join(between);
+        plain.splice(..0, between.iter().copied());
         plain.extend([1, 2, 5, 0, 0, 0, 0, 0]);
-        packets.push(keys.seal(number, &plain));
+        packets.push(keys.seal_as(plan.octet(), number, &plain));
     }
     plan.shuffle(&mut packets);
-    let datagrams = packets.iter().map(|packet| segment(Way::There, Carrier::Udp, packet));
+    // Several packets can lie in one datagram, behind each other (RFC 9000 section 12.2).
+    let datagrams: Vec<_> = plan.cuts(6, packets.len()).into_iter().map(|range| packets[range].concat()).collect();
+    let datagrams = datagrams.iter().map(|datagram| segment(Way::There, Carrier::Udp, datagram));
     assert_eq!(look(datagrams), over_tls, "the name over QUIC is that over TLS");
 }
 

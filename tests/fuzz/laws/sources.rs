@@ -4,33 +4,36 @@ use std::io::{Cursor, Read};
 
 use landfall::diag::with_causes;
 use landfall::meter::MeterConfig;
-use landfall::model::{Addr, Batch, InputCoverage, InputId, Timestamp};
+use landfall::model::{Addr, Batch, FlowRecord, InputCoverage, InputId, Skip, Timestamp};
 use landfall::source::capture::{Capture, CaptureFormat, MAX_RECORD, Next};
 use landfall::source::export::{Collector, Datagram};
 use landfall::source::{InputFormat, Options, Progress, open};
 
 use super::input::{Input, Pieces};
 use super::names::is_clean;
+use super::readings;
 use super::wire::{balance, payloads};
 
 /// The most that a compressed input may grow to here.
 const MAX_INFLATE: u64 = 1 << 20;
 
 /// The longest file of the corpus that becomes a seed.
-const LONGEST_SEED: usize = 8 << 10;
+pub(crate) const LONGEST_SEED: usize = 8 << 10;
 
 /// What came of an input: its records in words, what is said of it, and the error, if there was one.
 #[derive(Debug, PartialEq)]
-struct Outcome {
-    records: Vec<String>,
-    coverage: InputCoverage,
+pub(crate) struct Outcome {
+    /// Each in words, with its name; numbers of names mean nothing.
+    words: Vec<String>,
+    pub(crate) records: Vec<FlowRecord>,
+    pub(crate) coverage: InputCoverage,
     error: Option<String>,
 }
 
 /// Reads an input to its end. `None` where it is not recognised.
 fn read(reader: impl Read + Send + 'static, options: &Options) -> Option<Outcome> {
     let mut source = open(InputId(0), "input", Box::new(reader), options).ok()?;
-    let (mut records, mut error, mut batch) = (Vec::new(), None, Batch::default());
+    let (mut words, mut records, mut error, mut batch) = (Vec::new(), Vec::new(), None, Batch::default());
     loop {
         let progress = source.read(&mut batch);
         for record in &batch.records {
@@ -38,7 +41,9 @@ fn read(reader: impl Read + Send + 'static, options: &Options) -> Option<Outcome
             if let Some(name) = name {
                 is_clean(&name.text);
             }
-            records.push(format!("{record:?} {name:?}"));
+            let record = FlowRecord { name: None, ..*record };
+            words.push(format!("{record:?} {name:?}"));
+            records.push(record);
         }
         batch.clear();
         match progress {
@@ -54,11 +59,11 @@ fn read(reader: impl Read + Send + 'static, options: &Options) -> Option<Outcome
     }
     let coverage = source.coverage();
     assert_eq!(error, coverage.error, "an error stands in the coverage");
-    Some(Outcome { records, coverage, error })
+    Some(Outcome { words, records, coverage, error })
 }
 
 /// Reads an input in one piece and in pieces: the same, octet for octet, and everything that was read is used or skipped.
-fn in_pieces(content: &[u8], lengths: &[u8], options: &Options) -> Option<Outcome> {
+pub(crate) fn in_pieces(content: &[u8], lengths: &[u8], options: &Options) -> Option<Outcome> {
     let whole = read(Cursor::new(content.to_vec()), options);
     let pieces = read(Pieces::new(content, lengths), options);
     assert_eq!(whole, pieces, "in pieces of {lengths:?} octets");
@@ -69,7 +74,7 @@ fn in_pieces(content: &[u8], lengths: &[u8], options: &Options) -> Option<Outcom
     whole
 }
 
-fn options(format: Option<&str>) -> Options {
+pub(crate) fn options(format: Option<&str>) -> Options {
     Options {
         max_inflate: MAX_INFLATE,
         format: format.and_then(InputFormat::from_name),
@@ -78,7 +83,8 @@ fn options(format: Option<&str>) -> Options {
     }
 }
 
-/// A capture file: the same frames in one piece and in any others, none longer than a record may be, numbered without a gap;
+/// A capture file: the same frames in one piece and in any others, none longer than a record may be, numbered without a gap,
+/// and those that a second reading finds;
 /// and packets read = packets in flows + packets skipped by reason.
 pub fn capture(octets: &[u8]) {
     let mut input = Input(octets);
@@ -86,8 +92,11 @@ pub fn capture(octets: &[u8]) {
     let file = input.0;
     let frames = frames(Cursor::new(file.to_vec()), file);
     assert_eq!(frames, self::frames(Pieces::new(file, lengths), file), "in pieces of {lengths:?} octets");
+    if let Some((frames, is_whole)) = &frames {
+        as_written(file, frames, *is_whole);
+    }
     if let Some(outcome) = in_pieces(file, lengths, &options(None))
-        && let Some(frames) = frames
+        && let Some((frames, _)) = frames
     {
         assert_eq!(outcome.coverage.read.count, frames.len() as u64, "every frame is read");
         let in_links: u64 = outcome.coverage.link_types.values().sum();
@@ -95,34 +104,82 @@ pub fn capture(octets: &[u8]) {
     }
 }
 
-fn frames(reader: impl Read + Send + 'static, file: &[u8]) -> Option<Vec<String>> {
+/// What comes of a capture, one after another: and whether it ends where a record does.
+#[derive(Debug, PartialEq)]
+enum Framed {
+    Frame { words: String, time: Option<u64>, octets: Vec<u8>, original: u32 },
+    Bad(u64),
+}
+
+fn frames(reader: impl Read + Send + 'static, file: &[u8]) -> Option<(Vec<Framed>, bool)> {
     let mut capture = Capture::open(CaptureFormat::of(file)?, Box::new(reader)).ok()?;
-    let mut frames = Vec::new();
+    let (mut frames, mut is_whole) = (Vec::new(), false);
     loop {
         let number = frames.len() as u64 + 1;
         match capture.next_frame() {
             Ok(Next::Frame(frame)) => {
                 assert!(frame.octets.len() <= MAX_RECORD && frame.octets.len() <= file.len());
                 assert_eq!(frame.number, number, "numbers have no gap");
-                frames.push(format!("{frame:?}"));
+                frames.push(Framed::Frame {
+                    words: format!("{:?}", frame.link),
+                    time: frame.time.map(|time| time.0),
+                    octets: frame.octets.to_vec(),
+                    original: frame.original_length,
+                });
             }
             Ok(Next::BadBlock { number: told, octets }) => {
                 assert_eq!(told, number, "numbers have no gap");
-                frames.push(format!("bad {octets}"));
+                frames.push(Framed::Bad(octets));
             }
             Ok(Next::Cut { offset }) => {
                 assert!(offset <= file.len() as u64);
                 break;
             }
-            Ok(Next::End) | Err(_) => break,
+            Ok(Next::End) => {
+                is_whole = true;
+                break;
+            }
+            Err(_) => break,
         }
     }
     assert!(matches!(capture.next_frame(), Ok(Next::End)), "what has ended has ended");
-    Some(frames)
+    Some((frames, is_whole))
+}
+
+/// The frames are those that a second reading finds; all of them where the file is whole.
+fn as_written(file: &[u8], frames: &[Framed], is_whole: bool) {
+    if let Some(packets) = readings::pcap(file) {
+        assert_eq!(frames.len(), packets.len(), "every packet");
+        for (frame, (time, octets, original)) in frames.iter().zip(packets) {
+            let Framed::Frame { time: read, octets: held, original: length, .. } = frame else { panic!("{frame:?}") };
+            assert_eq!((*read, &held[..], *length), (Some(time), octets, original));
+        }
+    }
+    if CaptureFormat::of(file) == Some(CaptureFormat::Pcapng) {
+        let mut packets = readings::enhanced_packets(file).into_iter();
+        let (mut lost, mut bad) = (0, 0);
+        for frame in frames {
+            match frame {
+                Framed::Bad(_) => bad += 1,
+                Framed::Frame { octets, original, .. } => {
+                    // Packets of the other kinds of blocks are not looked for.
+                    let rest = packets.clone();
+                    match packets.position(|packet| packet == (&octets[..], *original)) {
+                        Some(before) => lost += before,
+                        None => packets = rest,
+                    }
+                }
+            }
+        }
+        assert!(
+            !is_whole || lost + packets.count() <= bad,
+            "every enhanced packet block is a frame, or said to be malformed"
+        );
+    }
 }
 
 /// Flow telemetry: as a file in one piece and in any others, and as datagrams of two exporters. Every message is used or
-/// skipped, and so is every record that it holds.
+/// skipped, and so is every record that it holds; and where all are of `NetFlow` version 5, a second reading finds the same flows.
 pub fn telemetry(octets: &[u8]) {
     let mut input = Input(octets);
     let choice = input.octet();
@@ -134,32 +191,35 @@ pub fn telemetry(octets: &[u8]) {
     let collect = |mut input: Input<'_>, seed| {
         let mut collector = Collector::new(InputId(0), "socket", "flow telemetry", seed);
         let (mut batch, mut number) = (Batch::default(), 0);
+        let mut flows = Some(Vec::new());
         while !input.0.is_empty() && number < 64 {
             number += 1;
             let exporter = Addr::v4([192, 0, 2, input.octet() & 1]);
             let received = Some(Timestamp::from_secs(1_700_000_000 + number * 7));
-            collector.collect(&Datagram { exporter, received, number, octets: input.piece() }, &mut batch);
+            let octets = input.piece();
+            flows = flows.zip(readings::netflow5(octets)).map(|(flows, more)| [flows, more].concat());
+            collector.collect(&Datagram { exporter, received, number, octets }, &mut batch);
         }
         collector.finish();
         balance(collector.coverage());
         for record in &batch.records {
             assert!((1..=number).contains(&record.provenance.position()));
         }
+        if let Some(mut flows) = flows
+            && !collector.coverage().skipped.contains_key(&Skip::Duplicate)
+        {
+            let told = |record: &FlowRecord| {
+                let FlowRecord { src, dst, sport, dport, forward, .. } = *record;
+                (src, dst, sport, dport, forward.packets, forward.octets)
+            };
+            let mut found: Vec<_> = batch.records.iter().map(told).collect();
+            found.sort_unstable();
+            flows.sort_unstable();
+            assert_eq!(found, flows, "the flows are those of the datagrams");
+        }
         (format!("{:?}", batch.records), collector.coverage().clone())
     };
     assert_eq!(collect(input, 1), collect(input, 2), "no result depends on the seed of a hash");
-}
-
-/// Flow logs in text, in every format in turn, told and by content: the same in one piece and in any others, and every record
-/// is used or skipped.
-pub fn log(octets: &[u8]) {
-    let mut input = Input(octets);
-    let text = ["aws-vpc-flow-logs", "aws", "azure", "cloudwatch", "gcp", "oci"];
-    let formats: Vec<_> =
-        InputFormat::names().filter(|name| text.iter().any(|known| name.starts_with(known))).collect();
-    let choice = usize::from(input.octet()) % (formats.len() + 1);
-    let lengths = input.take(3);
-    in_pieces(input.0, lengths, &options(formats.get(choice).copied()));
 }
 
 pub(crate) fn capture_seeds(file: &[u8]) -> Vec<Vec<u8>> {
@@ -186,17 +246,4 @@ pub(crate) fn telemetry_seeds(file: &[u8]) -> Vec<Vec<u8>> {
         seeds.push(seed);
     }
     seeds
-}
-
-pub(crate) fn log_seeds(file: &[u8]) -> Vec<Vec<u8>> {
-    let is_log = std::str::from_utf8(file).is_ok_and(|text| {
-        let text = text.trim_start();
-        text.starts_with(['{', '[']) || text.starts_with("version") || text.starts_with("2 ")
-    });
-    if !is_log {
-        return Vec::new();
-    }
-    // By content; the format is told by the names' own order in the mutations.
-    let head = &file[..file.len().min(LONGEST_SEED)];
-    vec![[&[255, 30, 0, 200][..], head].concat(), [&[0, 30, 0, 200][..], head].concat()]
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use landfall::meter::{Early, Frame, Meter, MeterConfig};
-use landfall::model::{Batch, Caveat, FlowEndReason, InputCoverage, InputId, Skip, Timestamp};
+use landfall::model::{Addr, Batch, Caveat, FlowEndReason, InputCoverage, InputId, Skip, Timestamp};
 use landfall::source::capture::{Capture, CaptureFormat, Next};
 use landfall::source::compression::unwrap;
-use landfall::wire::{Dissected, Inside, LinkType, Unread, dissect};
+use landfall::wire::{Dissected, Inside, LinkType, Note, Unread, dissect};
 
 use super::input::Input;
+use super::readings;
 
 /// The most tunnels that are looked into, as the documentation of `wire` says.
 const MAX_TUNNELS: usize = 4;
@@ -20,12 +21,59 @@ const SEEDS: usize = 40;
 /// The longest frame that becomes a seed.
 const LONGEST_SEED: usize = 2048;
 
-/// A frame of any link type: what is read of it lies within it and is no more than it says; and what is captured of it
-/// changes no number.
+/// A frame of any link type: what is read of it lies within it and is no more than it says; what is captured of it changes no
+/// number; and where a second reading finds the packet, it is that packet.
 pub fn link(octets: &[u8]) {
     let mut input = Input(octets);
     let link = LinkType(input.two().into());
-    frame(link, &mut input);
+    let (octets, original) = frame(link, &mut input);
+    if let Some(at) = readings::ip_at(link.0, octets) {
+        let framed = dissect(link, octets, original).map(|found| found.packet);
+        let bare = dissect(LinkType(101), &octets[at..], original - at as u32).map(|found| found.packet);
+        assert_eq!(framed, bare, "the packet begins {at} octets after the frame");
+    }
+    if link == LinkType::ETHERNET {
+        behind_more(octets, original);
+    }
+}
+
+/// What more headers between an Ethernet header and what follows it change: nothing.
+fn behind_more(frame: &[u8], original: u32) {
+    let Some((addresses, rest)) = frame.split_first_chunk::<12>() else { return };
+    let read = |octets: &[u8], original| dissect(LinkType::ETHERNET, octets, original).map(|found| found.packet);
+    let bare = read(frame, original);
+    let inserted = |more: &[u8], from: &[u8]| {
+        let octets = [&addresses[..], more, from].concat();
+        // What was not captured stays as much.
+        read(&octets, original - frame.len() as u32 + octets.len() as u32)
+    };
+    let is_nested = |read: &Result<_, Unread>| matches!(read, Err(Unread { note: Some(Note::Nested), .. }));
+    if rest.is_empty() || is_nested(&bare) {
+        return;
+    }
+    // Customer, service and older tags (IEEE 802.1Q, IEEE 802.1ad), and two of them.
+    for tags in
+        [&[0x81, 0, 0x0f, 0xff][..], &[0x88, 0xa8, 0, 7], &[0x91, 0, 0, 7], &[0x88, 0xa8, 0, 7, 0x81, 0, 0x2f, 9]]
+    {
+        let tagged = inserted(tags, rest);
+        assert!(tagged == bare || is_nested(&tagged), "{tags:02x?}: {tagged:?} is not {bare:?}");
+    }
+    // A session of PPPoE (RFC 2516), PPP with its address and control, and labels (RFC 3032), where the packet says its version.
+    let (kind, ppp) = match rest {
+        [0x08, 0x00, first, ..] if first >> 4 == 4 => (&rest[2..], 0x21),
+        [0x86, 0xdd, first, ..] if first >> 4 == 6 => (&rest[2..], 0x57),
+        _ => return,
+    };
+    let shims = [
+        &[0x88, 0x64, 0x11, 0, 0, 1, 0, 0, 0, ppp][..],
+        &[0x88, 0x64, 0x11, 0, 0, 1, 0, 0, 0xff, 3, 0, ppp],
+        &[0x88, 0x64, 0x11, 0, 0, 1, 0, 0, ppp],
+        &[0x88, 0x47, 0, 0x10, 0x01, 64],
+        &[0x88, 0x48, 0, 0x10, 0x00, 64, 0, 0x20, 0x01, 64],
+    ];
+    for shim in shims {
+        assert_eq!(inserted(shim, kind), bare, "{shim:02x?}");
+    }
 }
 
 /// A packet of raw IP: as [`link`], and as the first octets of RFC 791 and RFC 8200 say.
@@ -132,6 +180,7 @@ fn as_specified(packet: &[u8], original: u32) {
         (octets, [&packet[8..24], &packet[24..40]])
     };
     assert_eq!(read.octets, octets, "octets are what the header says");
+    readings::transport(packet, &read);
     for (read, written) in [read.src, read.dst].into_iter().zip(addresses) {
         let read = match read.to_ip() {
             std::net::IpAddr::V4(read) => read.octets().to_vec(),
@@ -158,6 +207,7 @@ pub fn meter(octets: &[u8]) {
     let (mut now, mut number) = (1_000 * Timestamp::SECOND, 0);
     // What the frames hold, told apart here.
     let (mut packets, mut sums, mut skips) = (0_u64, [0_u64; 2], BTreeMap::<Skip, u64>::new());
+    let mut pairs = Pairs::new();
     let mut last: &[u8] = &[];
     while !input.0.is_empty() {
         number += 1;
@@ -174,11 +224,11 @@ pub fn meter(octets: &[u8]) {
             Ok(found) => {
                 let mut around = found;
                 packets += 1;
-                sums = add(sums, &found);
+                sums = add(sums, &found, &mut pairs);
                 while let Inside::Tunnelled(within) = around.inside {
                     let Ok(inner) = within.dissect() else { break };
                     packets += 1;
-                    sums = add(sums, &inner);
+                    sums = add(sums, &inner, &mut pairs);
                     around = inner;
                 }
             }
@@ -199,6 +249,16 @@ pub fn meter(octets: &[u8]) {
     assert_eq!(sum(|count| count.packets), packets, "every packet is in one record");
     assert_eq!(sum(|count| count.octets), sums[0], "and so are its octets");
     assert_eq!(sum(|count| count.payload), sums[1], "and its payload");
+    let mut told = Pairs::new();
+    for record in &batch.records {
+        for (ends, sent) in [((record.src, record.dst), record.forward), ((record.dst, record.src), record.reverse)] {
+            if sent.packets > 0 {
+                let sum = told.entry(ends).or_default();
+                *sum = [sum[0] + sent.packets, sum[1] + sent.octets, sum[2] + sent.payload];
+            }
+        }
+    }
+    assert_eq!(told, pairs, "and each is told of who sent it to whom");
     for record in &batch.records {
         assert!(record.start <= record.end, "{record:?}");
         assert!((1..=number).contains(&record.provenance.position()), "{record:?}");
@@ -209,8 +269,15 @@ pub fn meter(octets: &[u8]) {
     }
 }
 
-fn add([octets, payload]: [u64; 2], found: &Dissected<'_>) -> [u64; 2] {
-    [octets + u64::from(found.packet.octets), payload + u64::from(found.packet.payload)]
+/// Packets, octets and payload, by who sent them to whom.
+type Pairs = BTreeMap<(Addr, Addr), [u64; 3]>;
+
+fn add([octets, payload]: [u64; 2], found: &Dissected<'_>, pairs: &mut Pairs) -> [u64; 2] {
+    let packet = &found.packet;
+    let added = [u64::from(packet.octets), u64::from(packet.payload)];
+    let sum = pairs.entry((packet.src, packet.dst)).or_default();
+    *sum = [sum[0] + 1, sum[1] + added[0], sum[2] + added[1]];
+    [octets + added[0], payload + added[1]]
 }
 
 /// Packets read are packets in flows and packets skipped by reason.

@@ -21,13 +21,14 @@ pub(super) enum Shape {
 
 /// What the head of an input says that it is: its path and its shape. `None` where it is no log of Zeek's.
 pub(super) fn look(head: &[u8]) -> Option<(Path, Shape)> {
-    let first = FirstObject::of(head);
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    // In text an object is what somebody wrote into a field.
+    let first = if text.starts_with(b"#") { FirstObject::default() } else { FirstObject::of(head) };
     if first.has("id.orig_h") || first.has("_path") {
         let path = first.value("_path").and_then(Path::of);
         let path = path.or_else(|| columns::path_of(&|name| first.has(name)));
         return path.map(|path| (path, Shape::Json));
     }
-    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let mut layout = Layout::new();
     let mut found = None;
     for line in text.split(|octet| *octet == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
