@@ -225,34 +225,42 @@ impl<'a> Values<'a> {
 
 /// The templates of an observation domain.
 #[derive(Debug, Default)]
-pub(super) struct Templates(BTreeMap<u16, Template>);
+pub(super) struct Templates {
+    kept: BTreeMap<u16, Template>,
+    /// How many fields they have, counted as they come and go: a flood of templates asks for it every time.
+    fields: usize,
+}
 
 impl Templates {
     pub(super) fn get(&self, id: u16) -> Option<&Template> {
-        self.0.get(&id)
+        self.kept.get(&id)
     }
 
     /// Keeps a template in place of the one that had its number. `false` where there is no room for one more.
     pub(super) fn keep(&mut self, id: u16, template: Template) -> bool {
-        if self.0.len() >= MAX_TEMPLATES && !self.0.contains_key(&id) {
+        if self.kept.len() >= MAX_TEMPLATES && !self.kept.contains_key(&id) {
             return false;
         }
-        self.0.insert(id, template);
+        self.fields += template.field_count();
+        if let Some(before) = self.kept.insert(id, template) {
+            self.fields -= before.field_count();
+        }
         true
     }
 
     /// Forgets a template, or all of a subject where `id` is that of their set (RFC 7011 section 8.1).
     pub(super) fn withdraw(&mut self, id: u16, subject: Subject) {
         match (id, subject) {
-            (2, Subject::Flows) | (3, Subject::Options) => self.0.retain(|_, template| template.subject != subject),
+            (2, Subject::Flows) | (3, Subject::Options) => self.kept.retain(|_, template| template.subject != subject),
             _ => {
-                self.0.remove(&id);
+                self.kept.remove(&id);
             }
         }
+        self.fields = self.kept.values().map(Template::field_count).sum();
     }
 
     /// How many fields all templates have.
-    pub(super) fn fields(&self) -> usize {
-        self.0.values().map(Template::field_count).sum()
+    pub(super) const fn fields(&self) -> usize {
+        self.fields
     }
 }
