@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flow::InputId;
 use super::lack::Lack;
+use super::mark::Mark;
 use super::party::Asn;
 use super::time::Timestamp;
 
@@ -321,6 +322,12 @@ pub struct InputCoverage {
     /// What the format cannot tell, whatever the input holds.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lacks: BTreeSet<Lack>,
+    /// What the log says of records besides.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<Mark, Count>,
+    /// Over how many seconds the longest record of a flow log adds up; zero where the input is none, or no record has a span.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub longest_window: u64,
     /// Ethernet types, IP versions and fields that were not understood, named once each, at most [`InputCoverage::MAX_NOTES`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub notes: BTreeSet<String>,
@@ -457,6 +464,10 @@ impl InputCoverage {
             self.caveats.entry(reason).or_default().merge(&count);
         }
         self.lacks.extend(other.lacks);
+        for (mark, count) in other.marks {
+            self.marks.entry(mark).or_default().merge(count);
+        }
+        self.longest_window = self.longest_window.max(other.longest_window);
         for note in other.notes {
             self.note(note);
         }

@@ -12,6 +12,7 @@ mod flow;
 mod lack;
 mod limit;
 mod location;
+mod mark;
 mod party;
 mod report;
 mod time;
@@ -33,6 +34,7 @@ pub use flow::{
 pub use lack::Lack;
 pub use limit::{ExceededLimit, Limit, LimitId, LimitSet, LimitedTo, SpentWindow};
 pub use location::{Authority, Claim, Location, PublisherId, Reading, RegionId, SourceId, Standing};
+pub use mark::Mark;
 pub use party::Asn;
 pub use report::{
     Assumption, Doubt, DoubtKind, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver, HorizonSummary,

@@ -122,6 +122,14 @@ pub(super) fn coverage_lines(input: &InputCoverage) -> Vec<(Weight, String)> {
         };
         lines.push((Weight::Note, format!("{n}{share}: {}{}", reason.sentence(), first(&count.positions))));
     }
+    if input.longest_window > 0 {
+        let seconds = words::several(input.longest_window, "second", "seconds");
+        lines.push((Weight::Note, format!("a record adds up what moved within up to {seconds}")));
+    }
+    for (mark, count) in &input.marks {
+        let records = words::several(count.count, "record", "records");
+        lines.push((Weight::Note, format!("{records} ({}) {}", words::octets(count.octets), mark.sentence())));
+    }
     if !input.lacks.is_empty() {
         let lacks: Vec<&str> = input.lacks.iter().map(|lack| lack.sentence()).collect();
         lines.push((Weight::Note, format!("what the format does not tell: {}", lacks.join("; "))));

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use landfall::model::{Batch, BiflowDirection, Caveat, FlowFlags, FlowRecord, InputCoverage, InputId, Skip, Timestamp};
+use landfall::model::{
+    Batch, BiflowDirection, Caveat, FlowFlags, FlowRecord, InputCoverage, InputId, Mark, Skip, Timestamp,
+};
 use landfall::source::cloud::aws::FieldOrder;
 use landfall::source::cloud::{aws, azure, cloudwatch, gcp, oci};
 use landfall::source::{self, Options, Progress, SourceError};
@@ -571,5 +573,41 @@ fn flows_that_two_interfaces_report_are_counted_at_each_and_told() {
         let elsewhere = coverage.caveats.get(&Caveat::SeenElsewhere).map(|met| (met.total.count, met.total.octets));
         assert_eq!((found.len(), elsewhere), (records, Some((told, octets))), "{text}");
         assert!(coverage.is_complete(), "nothing is dropped: {coverage:?}");
+        // What another input would tell of too: the flows that were told of once here.
+        let private = coverage.marks[&Mark::BetweenPrivate].count;
+        assert_eq!(private, told, "{text}");
     }
+}
+
+/// What a log says of a record besides is counted: which way it went, and whether it was encrypted.
+#[test]
+fn directions_ways_and_encryption_are_counted() {
+    let aws = "version srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status flow-direction traffic-path encryption-status\n\
+        10 10.0.0.1 203.0.113.2 40000 443 6 10 1000 1700000000 1700000060 ACCEPT OK egress 8 0\n\
+        10 203.0.113.2 10.0.0.1 443 40000 6 10 2000 1700000000 1700000059 ACCEPT OK ingress - -\n\
+        10 10.0.0.1 10.9.0.2 40000 443 6 10 4000 1700000000 1700000600 ACCEPT OK egress 5 3\n\
+        10 10.0.0.1 10.9.0.2 40000 443 6 10 8000 1700000000 1700000600 ACCEPT OK sideways 99 7\n";
+    let (_, coverage) = read(aws);
+    let said: Vec<_> = coverage.marks.iter().map(|(mark, count)| (mark.code(), count.count, count.octets)).collect();
+    let expected = [
+        ("ingress", 1, 2000),
+        ("egress", 2, 5000),
+        ("encrypted", 1, 4000),
+        ("unencrypted", 1, 1000),
+        ("internet-gateway", 1, 1000),
+        ("peering-across-regions", 1, 4000),
+        ("between-private", 2, 12_000),
+    ];
+    assert_eq!((said, coverage.longest_window), (expected.to_vec(), 600));
+
+    let tuple = |encryption: &str| {
+        format!("\"1700000000000,10.0.0.1,203.0.113.2,40000,443,6,O,E,{encryption},10,1140,10,1140\"")
+    };
+    let tuples = ["X", "NX", "NX_HW_NOT_SUPPORTED", "?"].map(tuple).join(",");
+    let (records, coverage) = read(&format!(
+        r#"{{"records":[{{"macAddress":"1","category":"FlowLogFlowEvent","flowRecords":{{"flows":[{{"aclID":"a","flowGroups":[{{"rule":"r","flowTuples":[{tuples}]}}]}}]}}}}]}}"#
+    ));
+    let marks = [Mark::Encrypted, Mark::Unencrypted].map(|mark| coverage.marks[&mark]);
+    // 1140 octets of frames each way are 1000 of IP, of ten packets.
+    assert_eq!((records.len(), marks.map(|count| (count.count, count.octets))), (4, [(1, 2000), (2, 4000)]));
 }

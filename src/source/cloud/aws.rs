@@ -27,7 +27,7 @@ use super::layout::{Column, Layout, Service, is_default_record, is_header, is_kn
 use super::twice::Point;
 use crate::diag::with_causes;
 use crate::model::{
-    Addr, Batch, BiflowDirection, Caveat, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Protocol,
+    Addr, Batch, BiflowDirection, Caveat, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Mark, Protocol,
     Provenance, Skip, Timestamp,
 };
 use crate::source::lacks;
@@ -239,6 +239,16 @@ impl Reading {
         let time = if time.is_some() { Time::Told } else { Time::Unknown };
         let point = self.layout.get(Column::Interface, line, &self.fields).and_then(Point::named);
         intake.keep_at(point, record, opener, time, batch);
+        for (column, mark) in [
+            (Column::Direction, direction as fn(&[u8]) -> Option<Mark>),
+            (Column::Path, path),
+            (Column::Encryption, encryption),
+        ] {
+            // A value that is not known says nothing.
+            if let Some(mark) = self.layout.get(column, line, &self.fields).and_then(mark) {
+                intake.mark(mark, record.forward.octets);
+            }
+        }
         if *status == Status::SkipData {
             intake.skip(Skip::SkipData, position);
         }
@@ -334,6 +344,38 @@ impl Reading {
 /// What is to be said of the log of a transit gateway.
 const AT_ATTACHMENTS: &str =
     "a transit gateway reports a flow at each of its attachments: such flows are counted at each";
+
+/// The field `flow-direction`.
+fn direction(value: &[u8]) -> Option<Mark> {
+    match value {
+        b"ingress" => Some(Mark::Ingress),
+        b"egress" => Some(Mark::Egress),
+        _ => None,
+    }
+}
+
+/// The field `traffic-path`, of what goes out.
+fn path(value: &[u8]) -> Option<Mark> {
+    Some(match value {
+        b"1" => Mark::SameNetwork,
+        b"2" | b"8" => Mark::InternetGateway,
+        b"3" => Mark::PrivateGateway,
+        b"4" => Mark::PeeringInRegion,
+        b"5" => Mark::PeeringAcrossRegions,
+        b"6" => Mark::LocalGateway,
+        b"7" => Mark::GatewayEndpoint,
+        _ => return None,
+    })
+}
+
+/// The field `encryption-status`: by nobody, by the hardware, by TLS, by both.
+fn encryption(value: &[u8]) -> Option<Mark> {
+    match value {
+        b"0" => Some(Mark::Unencrypted),
+        b"1" | b"2" | b"3" => Some(Mark::Encrypted),
+        _ => None,
+    }
+}
 
 /// The field `log-status`.
 #[derive(Clone, Copy, PartialEq, Eq)]

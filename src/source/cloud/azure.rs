@@ -23,7 +23,7 @@ use super::intake::{Opener, Time};
 use super::json::{Into, ObjectLog, Records};
 use super::twice::Point;
 use crate::model::{
-    BiflowDirection, Caveat, Counters, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Protocol,
+    BiflowDirection, Caveat, Counters, FlowEndReason, FlowFlags, FlowRecord, InputCoverage, InputId, Mark, Protocol,
     Provenance, Skip, Timestamp,
 };
 use crate::source::Source;
@@ -163,9 +163,14 @@ impl Tuples {
                 count += 1;
             }
             let columns = columns.get(..count).unwrap_or_default();
-            let flow = read(columns).and_then(|tuple| self.flow(position, columns, &tuple));
+            let flow = read(columns).and_then(|tuple| Some((self.flow(position, columns, &tuple)?, tuple.encryption)));
             match flow {
-                Some(flow) => into.intake.keep_at(point, &flow, Opener::Told, Time::Told, into.batch),
+                Some((flow, encryption)) => {
+                    into.intake.keep_at(point, &flow, Opener::Told, Time::Told, into.batch);
+                    if let Some(mark) = encryption {
+                        into.intake.mark(mark, flow.forward.octets.saturating_add(flow.reverse.octets));
+                    }
+                }
                 None => into.intake.skip(Skip::MalformedLine, position),
             }
         }
@@ -229,6 +234,7 @@ const MAX_COLUMNS: usize = 32;
 
 /// What the columns say in which the two kinds of tuple differ.
 struct Tuple {
+    encryption: Option<Mark>,
     verdict: Verdict,
     state: State,
     counts: Counts,
@@ -264,19 +270,26 @@ fn security_group_tuple(columns: &[&[u8]]) -> Option<Tuple> {
         _ => return None,
     };
     match columns.get(8..) {
-        None | Some([]) => Some(Tuple { verdict, state: State::NotSaid, counts: Counts::None }),
+        None | Some([]) => Some(Tuple { encryption: None, verdict, state: State::NotSaid, counts: Counts::None }),
         Some([state, counts @ ..]) => {
             let (state, _) = state_of(state)?;
-            Some(Tuple { verdict, state, counts: counted(state, verdict, counts)? })
+            Some(Tuple { encryption: None, verdict, state, counts: counted(state, verdict, counts)? })
         }
     }
 }
 
 /// `time,src,dst,sport,dport,protocol,direction,state,encryption,packets,octets,packets,octets`.
 fn virtual_network_tuple(columns: &[&[u8]]) -> Option<Tuple> {
-    let [state, _encryption, counts @ ..] = columns.get(7..)? else { return None };
+    let [state, encryption, counts @ ..] = columns.get(7..)? else { return None };
     let (state, verdict) = state_of(state)?;
-    Some(Tuple { verdict, state, counts: counted(state, verdict, counts)? })
+    let encryption = match *encryption {
+        b"X" => Some(Mark::Encrypted),
+        b"NX" => Some(Mark::Unencrypted),
+        // And why it is not.
+        reason if reason.starts_with(b"NX_") => Some(Mark::Unencrypted),
+        _ => None,
+    };
+    Some(Tuple { encryption, verdict, state, counts: counted(state, verdict, counts)? })
 }
 
 fn state_of(letter: &[u8]) -> Option<(State, Verdict)> {

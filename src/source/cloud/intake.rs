@@ -1,7 +1,7 @@
 //! What a flow log gave, counted as a report shows it.
 
-use super::twice::{Point, Twice};
-use crate::model::{Batch, Caveat, Count, FlowFlags, FlowRecord, InputCoverage, Occurrences, Skip};
+use super::twice::{Point, Sight, Twice};
+use crate::model::{Batch, Caveat, Count, FlowFlags, FlowRecord, InputCoverage, Mark, Occurrences, Skip, Timestamp};
 
 /// Who opened a flow, by whose word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +20,15 @@ pub(in crate::source) struct Intake {
     twice: Twice,
     /// The commonest caveats, counted apart because a map costs too much for every record.
     frequent: FrequentCaveats,
+    marks: [Count; Mark::ALL.len()],
+    /// The longest record, in nanoseconds.
+    longest: u64,
 }
 
 impl Intake {
     pub(in crate::source) fn new(coverage: InputCoverage, always: &'static [Caveat]) -> Self {
-        Self { coverage, always, twice: Twice::default(), frequent: FrequentCaveats::default() }
+        let (twice, frequent) = (Twice::default(), FrequentCaveats::default());
+        Self { coverage, always, twice, frequent, marks: [Count::default(); Mark::ALL.len()], longest: 0 }
     }
 
     /// [`keep`](Self::keep) of a format that says at which interface, or by which end, a record was made.
@@ -36,11 +40,21 @@ impl Intake {
         time: Time,
         batch: &mut Batch,
     ) {
-        if time == Time::Told && point.is_some_and(|point| self.twice.has_told(record, point)) {
-            let octets = record.forward.octets.saturating_add(record.reverse.octets);
-            self.coverage.caveat(Caveat::SeenElsewhere, record.provenance.position(), octets);
+        let octets = record.forward.octets.saturating_add(record.reverse.octets);
+        let point = point.filter(|_| time == Time::Told);
+        match self.twice.see(record, point) {
+            Sight::Public => {}
+            Sight::Private => self.mark(Mark::BetweenPrivate, octets),
+            Sight::Elsewhere => self.coverage.caveat(Caveat::SeenElsewhere, record.provenance.position(), octets),
         }
         self.keep(record, opener, time, batch);
+    }
+
+    /// Counts what a log says of a record besides.
+    pub(super) fn mark(&mut self, mark: Mark, octets: u64) {
+        if let Some(count) = self.marks.get_mut(mark as usize) {
+            count.add(octets);
+        }
     }
 
     /// Keeps a record, whose times are those of the input where `time` says so.
@@ -69,6 +83,7 @@ impl Intake {
             Time::Told => {
                 self.coverage.saw(record.start);
                 self.coverage.saw(record.end);
+                self.longest = self.longest.max(record.end.since(record.start));
             }
             Time::Unknown => self.coverage.caveat(Caveat::NoTime, position, octets),
         }
@@ -83,6 +98,9 @@ impl Intake {
     /// Everything so far.
     pub(in crate::source) fn coverage(&self) -> InputCoverage {
         let mut coverage = self.coverage.clone();
+        coverage.longest_window = self.longest.div_ceil(Timestamp::SECOND);
+        let marks = Mark::ALL.iter().copied().zip(self.marks);
+        coverage.marks.extend(marks.filter(|(_, count)| count.count > 0));
         for (caveat, counted) in FrequentCaveats::CAVEATS.iter().zip(&self.frequent.0) {
             if counted.total.count > 0 {
                 coverage.caveats.insert(*caveat, counted.occurrences());

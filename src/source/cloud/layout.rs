@@ -22,10 +22,13 @@ pub(super) enum Column {
     Status,
     TcpFlags,
     Interface,
+    Direction,
+    Path,
+    Encryption,
 }
 
 impl Column {
-    const COUNT: usize = Self::Interface as usize + 1;
+    const COUNT: usize = Self::Encryption as usize + 1;
 
     pub(super) fn of_name(name: &[u8]) -> Option<Self> {
         Some(match name {
@@ -46,6 +49,9 @@ impl Column {
             b"tcp-flags" => Self::TcpFlags,
             // A transit gateway reports at attachments.
             b"interface-id" | b"tgw-attachment-id" => Self::Interface,
+            b"flow-direction" => Self::Direction,
+            b"traffic-path" => Self::Path,
+            b"encryption-status" => Self::Encryption,
             _ => return None,
         })
     }
@@ -83,8 +89,6 @@ const IGNORED: &[&[u8]] = &[
     b"sublocation-id",
     b"pkt-src-aws-service",
     b"pkt-dst-aws-service",
-    b"flow-direction",
-    b"traffic-path",
     b"ecs-cluster-arn",
     b"ecs-cluster-name",
     b"ecs-container-instance-arn",
@@ -97,7 +101,6 @@ const IGNORED: &[&[u8]] = &[
     b"ecs-task-id",
     b"reject-reason",
     b"resource-id",
-    b"encryption-status",
     b"instance-tag",
     b"instance-tag-2",
     b"interface-tag",

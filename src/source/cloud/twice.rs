@@ -2,8 +2,9 @@
 //!
 //! A cloud logs at network interfaces, so that a flow between two machines of one estate is told of at both: the same
 //! addresses, ports and protocol, the same way, in the same minute, by another interface (AWS, Azure, OCI) or by the other end
-//! (Google). Both count, since neither says that it is the other's; a caveat says how many they are. Flows with an end that is
-//! public pass one logged interface, but for gateways, of which remarks tell.
+//! (Google). Both count, since neither says that it is the other's; a caveat says how many they are. This is told within an
+//! input: of what another input may tell of too, as the blobs that Azure writes an interface do, the number is said. Flows
+//! with an end that is public pass one logged interface, but for gateways, of which remarks tell.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::BuildHasher as _;
@@ -29,6 +30,17 @@ impl Point {
     }
 }
 
+/// Where else a flow can have been seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// One end is public: the flow passes one interface that logs.
+    Public,
+    /// Both ends are private, and no other point has reported it.
+    Private,
+    /// Another point has.
+    Elsewhere,
+}
+
 /// Flows that were logged lately. The map is ordered: nobody can choose flows that collide in it.
 #[derive(Default)]
 pub(super) struct Twice {
@@ -37,11 +49,15 @@ pub(super) struct Twice {
 }
 
 impl Twice {
-    /// Whether another point has reported the flow for the same time.
-    pub(super) fn has_told(&mut self, record: &FlowRecord, point: Point) -> bool {
+    /// Whether another point has reported the flow for the same time. Without a point nobody can tell.
+    pub(super) fn see(&mut self, record: &FlowRecord, point: Option<Point>) -> Sight {
         if record.src.scope() != Scope::Private || record.dst.scope() != Scope::Private {
-            return false;
+            return Sight::Public;
         }
+        if point.is_some_and(|point| self.has_told(record, point)) { Sight::Elsewhere } else { Sight::Private }
+    }
+
+    fn has_told(&mut self, record: &FlowRecord, point: Point) -> bool {
         let key = (record.src, record.dst, record.sport, record.dport, record.protocol);
         let fresh = (point, record.start, record.end);
         if let Some(known) = self.flows.get_mut(&key) {
@@ -80,13 +96,15 @@ mod tests {
         let (one, other) = (Point::named(b"eni-1").unwrap(), Point::named(b"eni-2").unwrap());
         let (here, there) = ([10, 0, 0, 1], [10, 0, 0, 2]);
         let mut twice = Twice::default();
-        assert!(!twice.has_told(&record(here, there, (0, 60)), one));
-        assert!(!twice.has_told(&record(there, here, (0, 60)), one), "the other way is another flow");
-        assert!(!twice.has_told(&record(here, there, (60, 120)), one), "the same interface goes on");
-        assert!(twice.has_told(&record(here, there, (30, 90)), other));
-        assert!(!twice.has_told(&record(here, there, (500, 560)), other), "another time");
-        assert!(!twice.has_told(&record(here, [203, 0, 113, 1], (0, 60)), one));
-        assert!(!twice.has_told(&record(here, [203, 0, 113, 1], (0, 60)), other), "a public end");
+        let mut see = |from, to, times, point| twice.see(&record(from, to, times), Some(point));
+        assert_eq!(see(here, there, (0, 60), one), Sight::Private);
+        assert_eq!(see(there, here, (0, 60), one), Sight::Private, "the other way is another flow");
+        assert_eq!(see(here, there, (60, 120), one), Sight::Private, "the same interface goes on");
+        assert_eq!(see(here, there, (30, 90), other), Sight::Elsewhere);
+        assert_eq!(see(here, there, (500, 560), other), Sight::Private, "another time");
+        assert_eq!(see(here, [203, 0, 113, 1], (0, 60), one), Sight::Public);
+        assert_eq!(see(here, [203, 0, 113, 1], (0, 60), other), Sight::Public);
+        assert_eq!(twice.see(&record(here, there, (30, 90)), None), Sight::Private, "nobody says where");
         assert_eq!(Point::named(b""), None);
     }
 
@@ -96,7 +114,7 @@ mod tests {
         let mut one = record([10, 0, 0, 1], [10, 0, 0, 2], (0, 1));
         for number in 0..=MAX_REMEMBERED as u32 {
             (one.sport, one.dport) = (number as u16, (number >> 16) as u16);
-            twice.has_told(&one, Point(1));
+            twice.see(&one, Some(Point(1)));
         }
         assert_eq!((twice.flows.len(), twice.order.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
     }
