@@ -1,30 +1,77 @@
 //! From a flow record to decisions: the hot path of the auditor.
 
+use std::collections::BTreeMap;
+use std::hash::Hash;
+
 use hashbrown::HashMap;
 
 use super::cases::{Cases, Held};
 use super::ruling::{Case, Moved, Rulings, Verdict, Way, Window, total};
-use super::tripwire::{Sighting, Wires};
-use super::{Audit, Grounds, Local};
+use super::tripwire::{Reached, Sighting, Wires};
+use super::{Audit, Grounds, Local, add_tally};
 use crate::locate::Place;
 use crate::model::{
     Addr, BiflowDirection, Caveat, Count, Counters, Coverage, Exchange, Exemplar, FindingKey, FlowRecord,
     InputCoverage, InputId, InventoryKey, Location, Name, Opener, Outer, Scope, Standing, Tally, Totals, Uniflow,
     ZoneId,
 };
-use crate::policy::{Spent, WaiverView};
+use crate::policy::{Spent, StatedFlow, WaiverView};
 
 /// Observes flow records and judges them. One a thread; what each keeps is merged at the end.
 pub struct Auditor<'a> {
     grounds: &'a Grounds,
     rulings: Rulings<'a>,
-    findings: HashMap<FindingKey, Tally, foldhash::fast::FixedState>,
-    inventory: HashMap<InventoryKey, Exchange, foldhash::fast::FixedState>,
+    /// What came of cases that were decided before.
+    ruled: HashMap<Case, Ruled, foldhash::fast::FixedState>,
+    /// What records that are the same findings carried together: one tally, however many reasons there are.
+    findings: Slots<Vec<FindingKey>, Option<Tally>>,
+    inventory: Slots<InventoryKey, Exchange>,
     totals: Totals,
     counted_inside: Totals,
     coverage: Coverage,
     wires: Wires,
     cases: Cases,
+}
+
+/// The most cases of which it is kept what came of them; one that is not kept is decided anew, and comes to the same.
+const MAX_RULED: usize = 1 << 16;
+
+/// What came of a case, and where its records are counted.
+#[derive(Clone, Copy)]
+struct Ruled {
+    verdict: Option<Verdict>,
+    row: usize,
+    /// The findings of what was sent and of what was received, where there are any.
+    findings: [Option<usize>; 2],
+}
+
+/// Values by key, which also have a place.
+struct Slots<K, V> {
+    places: HashMap<K, usize, foldhash::fast::FixedState>,
+    values: Vec<V>,
+}
+
+impl<K: Eq + Hash, V> Slots<K, V> {
+    fn new() -> Self {
+        Self { places: HashMap::default(), values: Vec::new() }
+    }
+
+    fn place(&mut self, key: K, new: impl FnOnce() -> V) -> usize {
+        *self.places.entry(key).or_insert_with(|| {
+            self.values.push(new());
+            self.values.len() - 1
+        })
+    }
+
+    fn get_mut(&mut self, place: usize) -> Option<&mut V> {
+        self.values.get_mut(place)
+    }
+
+    fn into_pairs(self) -> impl Iterator<Item = (K, V)> {
+        let mut pairs: Vec<(usize, K)> = self.places.into_iter().map(|(key, place)| (place, key)).collect();
+        pairs.sort_unstable_by_key(|(place, _)| *place);
+        pairs.into_iter().map(|(_, key)| key).zip(self.values)
+    }
 }
 
 /// A flow record seen from one of its ends.
@@ -41,6 +88,16 @@ struct View<'r> {
     opened_by: Opener,
     /// The name by which the zone asked for the far end.
     name: Option<&'r Name>,
+    stated: Option<&'r StatedFlow>,
+}
+
+/// What is known of a record beside itself.
+#[derive(Clone, Copy, Default)]
+struct Beside<'r> {
+    /// The name by which its destination was asked for.
+    name: Option<&'r Name>,
+    /// What a test of the policy states of it; then no location data is asked.
+    stated: Option<&'r StatedFlow>,
 }
 
 /// Which end of a record is ours.
@@ -56,8 +113,9 @@ impl<'a> Auditor<'a> {
         Self {
             grounds,
             rulings: Rulings::new(grounds.policy.as_ref()),
-            findings: HashMap::default(),
-            inventory: HashMap::default(),
+            ruled: HashMap::default(),
+            findings: Slots::new(),
+            inventory: Slots::new(),
             totals: Totals::default(),
             counted_inside: Totals::default(),
             coverage: Coverage::default(),
@@ -68,8 +126,17 @@ impl<'a> Auditor<'a> {
 
     /// Observes a flow record and, where it has one, the name by which its destination was asked for.
     pub fn observe(&mut self, record: &FlowRecord, name: Option<&Name>) {
+        self.count(record, Beside { name, stated: None });
+    }
+
+    /// Observes the record of a flow that a test states.
+    pub(super) fn observe_stated(&mut self, record: &FlowRecord, stated: &StatedFlow) {
+        self.count(record, Beside { name: None, stated: Some(stated) });
+    }
+
+    fn count(&mut self, record: &FlowRecord, beside: Beside<'_>) {
         let octets = octets(record);
-        if let Some(total) = self.classify(record, name) {
+        if let Some(total) = self.classify(record, beside) {
             total(&mut self.totals).add(octets);
             if record.outer().is_some_and(Outer::is_counted_inside) {
                 total(&mut self.counted_inside).add(octets);
@@ -79,9 +146,12 @@ impl<'a> Auditor<'a> {
 
     /// The findings that a record alone comes to, and what waits until all was seen. Forgets those of records before.
     pub(super) fn alone(&mut self, record: &FlowRecord, name: Option<&Name>) -> (Vec<FindingKey>, Cases) {
-        self.findings.clear();
+        self.ruled.clear();
+        self.findings = Slots::new();
+        self.inventory = Slots::new();
         self.observe(record, name);
-        (self.findings.keys().copied().collect(), std::mem::take(&mut self.cases))
+        let keys = self.findings.places.keys().flatten().copied().collect();
+        (keys, std::mem::take(&mut self.cases))
     }
 
     /// Takes note of what an input held.
@@ -92,10 +162,17 @@ impl<'a> Auditor<'a> {
     /// What was observed, folded.
     pub fn finish(mut self) -> Audit {
         self.cases.trim_windows();
+        let mut findings = BTreeMap::new();
+        for (keys, tally) in self.findings.into_pairs() {
+            let Some(tally) = tally else { continue };
+            for key in keys {
+                add_tally(&mut findings, key, tally.clone());
+            }
+        }
         Audit {
             basis: self.grounds.basis(),
-            findings: self.findings.into_iter().collect(),
-            inventory: self.inventory.into_iter().collect(),
+            findings,
+            inventory: self.inventory.into_pairs().collect(),
             totals: self.totals,
             counted_inside: self.counted_inside,
             coverage: self.coverage,
@@ -106,26 +183,26 @@ impl<'a> Auditor<'a> {
 
     /// Judges a record from each end that is ours, and says under which total it is counted; `None` where that is known at
     /// the end alone.
-    fn classify(&mut self, record: &FlowRecord, name: Option<&Name>) -> Option<fn(&mut Totals) -> &mut Count> {
+    fn classify(&mut self, record: &FlowRecord, beside: Beside<'_>) -> Option<fn(&mut Totals) -> &mut Count> {
         if record.src.scope() == Scope::LocalOnly || record.dst.scope() == Scope::LocalOnly {
             return Some(|totals| &mut totals.local_only);
         }
         match (self.grounds.zone_of(record.src), self.grounds.zone_of(record.dst)) {
             (Some(one), Some(other)) if one == other => Some(|totals| &mut totals.internal),
             (Some(one), Some(other)) => {
-                let there = View::of(record, End::Source, one, Some(other), name);
-                let back = View::of(record, End::Destination, other, Some(one), name);
+                let there = View::of(record, End::Source, one, Some(other), beside);
+                let back = View::of(record, End::Destination, other, Some(one), beside);
                 self.judge_between(&[there, back])
             }
-            (Some(zone), None) => self.judge_outside(&View::of(record, End::Source, zone, None, name)),
-            (None, Some(zone)) => self.judge_outside(&View::of(record, End::Destination, zone, None, name)),
+            (Some(zone), None) => self.judge_outside(&View::of(record, End::Source, zone, None, beside)),
+            (None, Some(zone)) => self.judge_outside(&View::of(record, End::Destination, zone, None, beside)),
             (None, None) => {
                 let Local::Private(_) = self.grounds.local else { return Some(|totals| &mut totals.outside) };
                 let end =
                     if record.direction == BiflowDirection::ReverseInitiator { End::Destination } else { End::Source };
                 let input = self.coverage.inputs.entry(record.provenance.input()).or_default();
                 input.caveat(Caveat::LocalAssumed, record.provenance.position(), octets(record));
-                self.judge_outside(&View::of(record, end, ZoneId(0), None, name))
+                self.judge_outside(&View::of(record, end, ZoneId(0), None, beside))
             }
         }
     }
@@ -171,21 +248,36 @@ impl<'a> Auditor<'a> {
 
     /// Judges both directions of a record from one end, and counts them. `None` without a policy.
     fn judge(&mut self, view: &View<'_>, case: &Case) -> Option<Verdict> {
-        let findings = &mut self.findings;
-        let (verdict, row) = self.rulings.decide(case, case.location, Spent::default(), |way, key| {
-            let exemplar = view.exemplar(match way {
-                Way::Sent => view.sent.sent,
-                Way::Received => view.received.sent,
-            });
-            match findings.get_mut(&key) {
-                Some(tally) => tally.add(exemplar),
-                None => {
-                    findings.insert(key, Tally::of(exemplar));
-                }
+        let ruled = match self.ruled.get(case) {
+            Some(ruled) => *ruled,
+            None => self.rule(case),
+        };
+        if let Some(row) = self.inventory.get_mut(ruled.row) {
+            view.add_to(row);
+        }
+        for (place, uniflow) in ruled.findings.into_iter().zip([&view.sent, &view.received]) {
+            match place.and_then(|place| self.findings.get_mut(place)) {
+                None => {}
+                Some(Some(tally)) => tally.add(view.exemplar(uniflow.sent)),
+                Some(none) => *none = Some(Tally::of(view.exemplar(uniflow.sent))),
             }
+        }
+        ruled.verdict
+    }
+
+    /// Decides a case, and keeps what came of it.
+    fn rule(&mut self, case: &Case) -> Ruled {
+        let (mut sent, mut received) = (Vec::new(), Vec::new());
+        let (verdict, row) = self.rulings.decide(case, case.location, Spent::default(), |way, key| match way {
+            Way::Sent => sent.push(key),
+            Way::Received => received.push(key),
         });
-        view.add_to(self.inventory.entry(row).or_insert_with(Exchange::nothing));
-        verdict
+        let findings = [sent, received].map(|keys| (!keys.is_empty()).then(|| self.findings.place(keys, || None)));
+        let ruled = Ruled { verdict, row: self.inventory.place(row, Exchange::nothing), findings };
+        if self.ruled.len() < MAX_RULED {
+            self.ruled.insert(*case, ruled);
+        }
+        ruled
     }
 
     /// The case of a record, which the tripwires have seen, with the window of the limits that may speak of it where its far
@@ -203,12 +295,20 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    /// Shows a record to the policy's tripwires, with the place that the claims give.
+    /// Shows a record to the policy's tripwires.
     fn watch(&mut self, view: &View<'_>, case: &Case) {
         let tripwires = self.grounds.policy.as_ref().map_or(&[][..], |policy| policy.tripwires());
         if tripwires.is_empty() {
             return;
         }
+        let measured = view.sent.to_rtt;
+        let reached = match self.grounds.horizon.as_ref().filter(|_| case.to_zone.is_none()) {
+            None => Reached::Claims,
+            Some(horizon) if case.location.standing() == Standing::Anycast => {
+                Reached::Flow(horizon.step(measured), horizon.reach(measured))
+            }
+            Some(horizon) => Reached::Address(horizon, measured),
+        };
         let seen = Sighting {
             record: view.record,
             zone: case.zone,
@@ -221,6 +321,7 @@ impl<'a> Auditor<'a> {
             received: &view.received,
             opened_by_zone: case.opened_by == Opener::Local,
             far_in_zone: case.to_zone.is_some(),
+            reached,
         };
         self.wires.observe(tripwires, &seen, |counted| view.exemplar(counted));
     }
@@ -229,18 +330,25 @@ impl<'a> Auditor<'a> {
     fn case(&self, view: &View<'_>) -> Case {
         let policy = self.grounds.policy.as_ref();
         let stated = view.far_zone.and_then(|zone| policy?.zone_country(zone));
-        let place = match stated {
-            Some(places) => Place { location: Location::stated(places), operator: None },
-            None => self.grounds.atlas.at(view.record.start).locate(view.far.0),
+        let place = match (stated, view.stated) {
+            (Some(places), _) => Place { location: Location::stated(places), operator: None },
+            (None, Some(stated)) => Place { location: stated.location, operator: stated.asn },
+            (None, None) => self.grounds.atlas.at(view.record.start).locate(view.far.0),
         };
-        let name = view.name.map(|name| &*name.text);
+        let name = match view.stated {
+            Some(stated) => stated.name.as_deref(),
+            None => view.name.map(|name| &*name.text),
+        };
         let epoch = policy.and_then(|policy| policy.epoch(view.record.start));
         Case {
             zone: view.zone,
             location: place.location,
             operator: place.operator,
             party: policy.and_then(|policy| {
-                let regions = self.grounds.regions(policy, view.far.0, view.record.start);
+                let regions = match view.stated {
+                    Some(stated) => &stated.regions,
+                    None => self.grounds.regions(policy, view.far.0, view.record.start),
+                };
                 policy.party_of(view.far.0, place.operator, name, regions)
             }),
             waivers: policy.map_or(WaiverView::default(), |policy| policy.waiver_view(view.far.0, view.record.start)),
@@ -271,11 +379,11 @@ fn octets(record: &FlowRecord) -> u64 {
 }
 
 impl<'r> View<'r> {
-    fn of(record: &'r FlowRecord, end: End, zone: ZoneId, far_zone: Option<ZoneId>, name: Option<&'r Name>) -> Self {
+    fn of(record: &'r FlowRecord, end: End, zone: ZoneId, far_zone: Option<ZoneId>, beside: Beside<'r>) -> Self {
         let [forward, reverse] = record.uniflows();
         let (source, destination) = ((record.src, record.sport), (record.dst, record.dport));
         let (near, far, sent, received, name) = match end {
-            End::Source => (source, destination, forward, reverse, name),
+            End::Source => (source, destination, forward, reverse, beside.name),
             End::Destination => (destination, source, reverse, forward, None),
         };
         let opened_by = match sent.opened {
@@ -283,7 +391,19 @@ impl<'r> View<'r> {
             Some(false) => Opener::Remote,
             None => Opener::Unknown,
         };
-        View { record, zone, near, far, ports: [far.1, near.1], far_zone, sent, received, opened_by, name }
+        View {
+            record,
+            zone,
+            near,
+            far,
+            ports: [far.1, near.1],
+            far_zone,
+            sent,
+            received,
+            opened_by,
+            name,
+            stated: beside.stated,
+        }
     }
 
     /// The port of the side that was called, or both where that is not known.

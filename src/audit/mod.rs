@@ -9,6 +9,7 @@
 mod cases;
 mod derivation;
 mod judge;
+mod rehearse;
 mod ruling;
 mod settle;
 mod sources;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 
 pub use cases::{Cases, MAX_ADDRESSES, MAX_WINDOWS};
 pub use judge::Auditor;
+pub use rehearse::rehearse;
 pub use settle::Attribution;
 pub use tripwire::MAX_CELLS;
 use tripwire::Wires;
@@ -193,12 +195,7 @@ impl Audit {
             return Err(BasisError);
         }
         for (key, tally) in other.findings {
-            match self.findings.get_mut(&key) {
-                Some(mine) => mine.merge(tally),
-                None => {
-                    self.findings.insert(key, tally);
-                }
-            }
+            add_tally(&mut self.findings, key, tally);
         }
         for (key, exchange) in other.inventory {
             self.inventory.entry(key).or_insert_with(Exchange::nothing).merge(&exchange);
@@ -209,5 +206,15 @@ impl Audit {
         self.wires.merge(other.wires);
         self.cases.merge(other.cases);
         Ok(())
+    }
+}
+
+/// Adds a tally to that of a finding.
+fn add_tally(findings: &mut BTreeMap<FindingKey, Tally>, key: FindingKey, tally: Tally) {
+    match findings.get_mut(&key) {
+        Some(mine) => mine.merge(tally),
+        None => {
+            findings.insert(key, tally);
+        }
     }
 }

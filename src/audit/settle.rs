@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use super::cases::{Cases, Held};
 use super::ruling::{Case, Rulings, Verdict, Way, total};
 use super::usage::Usage;
-use super::{Audit, Auditor, Grounds};
+use super::{Audit, Auditor, Grounds, add_tally};
 use crate::locate::Horizon;
-use crate::model::{Count, CountrySet, Exchange, FindingKey, FlowRecord, Location, Name, Outer, RoundTrip, Tally};
+use crate::locate::horizon::Step;
+use crate::model::{Count, CountrySet, Exchange, FindingKey, FlowRecord, Location, Name, Outer, RoundTrip};
 use crate::policy::{Policy, Spent};
 
 /// What round-trip times show: nothing without a horizon, and nothing where a proxy answers.
@@ -26,6 +27,11 @@ impl<'a> Reach<'a> {
         self.horizon.map_or(CountrySet::ANYWHERE, |horizon| horizon.reach(round_trip))
     }
 
+    /// Where something can be whose answer took this step, where it is known.
+    pub(super) fn of_step(self, step: Option<Step>) -> CountrySet {
+        self.horizon.zip(step).map_or(CountrySet::ANYWHERE, |(horizon, step)| horizon.within_step(step))
+    }
+
     /// Every case but those between two zones, with where its far end can be by the evidence.
     pub(super) fn each(self, cases: &Cases, evidence: &Cases, mut visit: impl FnMut(&Case, Location, &Held)) {
         for (addr, address) in cases.addresses() {
@@ -35,11 +41,7 @@ impl<'a> Reach<'a> {
             }
         }
         for (step, case, held) in cases.loose() {
-            let within = match (self.horizon, step) {
-                (Some(horizon), Some(step)) => horizon.within_step(step),
-                _ => CountrySet::ANYWHERE,
-            };
-            visit(case, case.location.within_reach(within), held);
+            visit(case, case.location.within_reach(self.of_step(step)), held);
         }
     }
 }
@@ -55,6 +57,7 @@ impl Audit {
     /// The audit settled by the round-trip times and totals of another: a part of it by those of the whole so far.
     #[must_use]
     pub fn settled_by(&self, evidence: &Cases, grounds: &Grounds) -> Self {
+        let reach = Reach::by(evidence, grounds);
         let mut settled = Self {
             basis: self.basis.clone(),
             findings: self.findings.clone(),
@@ -62,10 +65,9 @@ impl Audit {
             totals: self.totals,
             counted_inside: self.counted_inside,
             coverage: self.coverage.clone(),
-            wires: self.wires.clone(),
+            wires: self.wires.settled(evidence, reach),
             cases: Cases::default(),
         };
-        let reach = Reach::by(evidence, grounds);
         let policy = grounds.policy.as_ref();
         let mut rulings = Rulings::new(policy);
         let usage = Usage::of(evidence, reach, policy, &mut rulings);
@@ -103,12 +105,8 @@ impl Audit {
     ) -> Option<Verdict> {
         let findings = &mut self.findings;
         let (verdict, row) = rulings.decide(case, location, spent, |way: Way, key: FindingKey| {
-            let Some(tally) = held.way(way) else { return };
-            match findings.get_mut(&key) {
-                Some(mine) => Tally::merge(mine, tally.clone()),
-                None => {
-                    findings.insert(key, tally.clone());
-                }
+            if let Some(tally) = held.way(way) {
+                add_tally(findings, key, tally.clone());
             }
         });
         self.inventory.entry(row).or_insert_with(Exchange::nothing).merge(&held.exchange);

@@ -3,12 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::tripwire::{Attempt, Cell, MAX_CELLS, Wire};
+use super::tripwire::{Attempted, Cell, MAX_CELLS, Wire};
 use super::{Audit, Grounds};
-use crate::model::{Addr, CountrySet, PartyId, Severity, Standing, Tally, Timestamp, Tripped, TripwireResult, ZoneId};
+use crate::model::{
+    Addr, CountrySet, Location, PartyId, Severity, Standing, Tally, Timestamp, Tripped, TripwireResult, ZoneId,
+};
 use crate::policy::Tripwire;
+use crate::policy::measure::spell;
 use crate::policy::register::Register;
-use crate::policy::tripwire::{Edge, Watch};
+use crate::policy::tripwire::{Edge, Inside, Watch};
 
 /// The most things that a tripwire reports to have tripped it.
 const MAX_TRIPPED: usize = 100;
@@ -43,7 +46,7 @@ impl Audit {
             trips.remarks.push(format!("More than {MAX_CELLS} things were to be kept: the latest are not looked at"));
         }
         match &tripwire.watch {
-            Watch::Failover { inside, attempts, within } => trips.failover(wire, &inside.written, *attempts, *within),
+            Watch::Failover { inside, attempts, within } => trips.failover(wire, inside, *attempts, *within),
             Watch::NewEdge { by: Edge::Country, baseline } => trips.new_country(wire, *baseline),
             Watch::NewEdge { by: Edge::Party, baseline } => trips.new_party(wire, *baseline),
             Watch::Volume { per, budget, times_tenths, trailing, .. } => {
@@ -82,8 +85,16 @@ impl Trips<'_> {
     }
 
     fn trip(&mut self, sentence: String, since: Timestamp, cell: Option<&Cell>, zone: ZoneId, tally: &Tally) {
-        let to = cell
-            .map(|cell| self.grounds.endpoint(cell.places, cell.standing, cell.operator, cell.party, None, tally.last));
+        let to = cell.map(|cell| {
+            self.grounds.endpoint(
+                cell.location.possible(),
+                cell.location.standing(),
+                cell.operator,
+                cell.party,
+                None,
+                tally.last,
+            )
+        });
         self.tripped.push(Tripped {
             sentence,
             since,
@@ -97,15 +108,15 @@ impl Trips<'_> {
     }
 
     /// Attempts inside go unanswered, then a place outside answers the same host for the same party.
-    fn failover(&mut self, wire: &Wire, inside: &str, attempts: usize, within: u64) {
+    fn failover(&mut self, wire: &Wire, inside: &Inside, attempts: usize, within: u64) {
         let mut open: BTreeMap<Caller, VecDeque<(u64, &Tally)>> = BTreeMap::new();
         for (cell, tally) in wire.cells() {
             let failed = open.entry((cell.zone, cell.host, cell.party)).or_default();
             while failed.front().is_some_and(|(at, _)| at.saturating_add(within) < cell.time) {
                 failed.pop_front();
             }
-            match cell.attempt {
-                Some(Attempt::Unanswered) => {
+            match cell.attempted(inside) {
+                Some(Attempted::Unanswered) => {
                     // One moment can hold several attempts.
                     for _ in 0..tally.uniflows.min(attempts as u64) {
                         failed.push_back((cell.time, tally));
@@ -114,16 +125,17 @@ impl Trips<'_> {
                         failed.pop_front();
                     }
                 }
-                Some(Attempt::AnsweredOutside) if failed.len() >= attempts => {
+                Some(Attempted::AnsweredOutside) if failed.len() >= attempts => {
                     let since = failed.front().map_or(cell.time, |(at, _)| *at);
                     let seconds = (cell.time - since) as f64 / Timestamp::SECOND as f64;
                     let host = cell.host.map(|host| host.to_string()).unwrap_or_default();
                     let sentence = format!(
-                        "{} attempts of {host} to reach {} in {inside} went unanswered; {seconds:.1} s after the first, somebody \
+                        "{} attempts of {host} to reach {} in {} went unanswered; {seconds:.1} s after the first, somebody \
                          outside answered, in {}",
                         failed.len(),
                         self.who(cell),
-                        place(cell.places, cell.standing),
+                        inside.written,
+                        place(cell.location),
                     );
                     let mut whole = tally.clone();
                     let mut merged = BTreeSet::new();
@@ -141,26 +153,26 @@ impl Trips<'_> {
 
     fn new_country(&mut self, wire: &Wire, baseline: Timestamp) {
         let mut known: BTreeMap<ZoneId, CountrySet> = BTreeMap::new();
-        let mut fresh: BTreeMap<(ZoneId, CountrySet, Standing), (&Cell, Tally)> = BTreeMap::new();
+        let mut fresh: BTreeMap<(ZoneId, Location), (&Cell, Tally)> = BTreeMap::new();
         let mut unknown = 0;
         for (cell, tally) in wire.cells() {
             if cell.time == 0 {
                 let places = known.entry(cell.zone).or_insert(CountrySet::NOWHERE);
-                if !cell.places.is_anywhere() {
-                    *places = places.union(cell.places);
+                if !cell.location.possible().is_anywhere() {
+                    *places = places.union(cell.location.possible());
                 }
-            } else if cell.places.is_anywhere() {
+            } else if cell.location.possible().is_anywhere() {
                 unknown += tally.uniflows;
-            } else if known.get(&cell.zone).is_some_and(|known| !cell.places.is_subset(known)) {
-                add(&mut fresh, (cell.zone, cell.places, cell.standing), cell, tally);
+            } else if known.get(&cell.zone).is_some_and(|known| !cell.location.possible().is_subset(known)) {
+                add(&mut fresh, (cell.zone, cell.location), cell, tally);
             }
         }
-        for ((zone, places, standing), (cell, tally)) in fresh {
+        for ((zone, location), (cell, tally)) in fresh {
             let cell = Cell { operator: None, party: None, ..*cell };
             let since = tally.first;
             let sentence = format!(
                 "{} was reached first at {since}: nothing was exchanged with it before {baseline}",
-                place(places, standing)
+                place(location)
             );
             self.trip(sentence, since, Some(&cell), zone, &tally);
         }
@@ -273,7 +285,7 @@ impl Trips<'_> {
                 tally.sent.octets,
                 self.grounds.zone_name(cell.zone),
                 self.who(cell),
-                place(cell.places, cell.standing),
+                place(cell.location),
             );
             self.trip(sentence, tally.first, Some(cell), cell.zone, tally);
         }
@@ -285,7 +297,7 @@ impl Trips<'_> {
                 "zone {} reached {} in {} past its gateways",
                 self.grounds.zone_name(cell.zone),
                 self.who(cell),
-                place(cell.places, cell.standing),
+                place(cell.location),
             );
             self.trip(sentence, tally.first, Some(cell), cell.zone, tally);
         }
@@ -300,12 +312,12 @@ impl Trips<'_> {
         for (cell, tally) in wire.cells() {
             let names = self.names(cell);
             let declared = register.declared(names.iter().map(String::as_str));
-            let where_ = place(cell.places, cell.standing);
+            let where_ = place(cell.location);
             let sentence = match declared {
                 None => format!("{} in {where_} receives data and is not in the register", self.who(cell)),
                 Some((written, countries)) => {
                     seen.insert(written.to_owned());
-                    match cell.places.split_by(&countries) {
+                    match cell.location.possible().split_by(&countries) {
                         _ if countries.is_empty() => continue,
                         (true, false) => continue,
                         (false, _) => format!("{written} receives data in {where_}: the register declares {countries}"),
@@ -328,7 +340,14 @@ impl Trips<'_> {
     /// The names that a register can know a far end by.
     fn names(&self, cell: &Cell) -> Vec<String> {
         let last = self.audit.period().1;
-        let to = self.grounds.endpoint(cell.places, cell.standing, cell.operator, cell.party, None, last);
+        let to = self.grounds.endpoint(
+            cell.location.possible(),
+            cell.location.standing(),
+            cell.operator,
+            cell.party,
+            None,
+            last,
+        );
         let title =
             cell.party.zip(self.grounds.policy.as_ref()).map(|(party, policy)| policy.party_title(party).to_owned());
         [to.party, title, to.organisation].into_iter().flatten().filter(|name| !name.is_empty()).collect()
@@ -337,7 +356,14 @@ impl Trips<'_> {
     /// The far end, as it is called: its party, or who runs it.
     fn who(&self, cell: &Cell) -> String {
         let last = self.audit.period().1;
-        let to = self.grounds.endpoint(cell.places, cell.standing, cell.operator, cell.party, None, last);
+        let to = self.grounds.endpoint(
+            cell.location.possible(),
+            cell.location.standing(),
+            cell.operator,
+            cell.party,
+            None,
+            last,
+        );
         match (to.party, to.organisation, to.asn) {
             (Some(party), ..) => format!("party {party}"),
             (None, Some(organisation), _) => organisation,
@@ -375,22 +401,12 @@ fn median_before(periods: &[Counted<'_>], at: usize, trailing: usize) -> Option<
     if trailing % 2 == 1 { Some(upper) } else { Some(u64::midpoint(*amounts.get(middle - 1)?, upper)) }
 }
 
-fn place(places: CountrySet, standing: Standing) -> String {
-    match standing {
+fn place(location: Location) -> String {
+    let places = location.possible();
+    match location.standing() {
         Standing::Anycast => "an anycast network".to_owned(),
         _ if places.is_anywhere() => "a place that no source knows".to_owned(),
         _ => places.to_string(),
-    }
-}
-
-/// A span of time in the largest unit that fits it whole.
-fn spell(nanoseconds: u64) -> String {
-    let seconds = nanoseconds / Timestamp::SECOND;
-    let units = [(604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
-    let (unit, name) = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit)).unwrap_or((1, "second"));
-    match seconds / unit {
-        1 => name.to_owned(),
-        many => format!("{many} {name}s"),
     }
 }
 

@@ -3,14 +3,22 @@
 //! Every kind keeps tallies by a key in which time comes first. A tripwire holds the [`MAX_CELLS`] smallest keys and says
 //! that there were more. A key that was let go has that many smaller ones for ever, so that it is let go in every split of
 //! the input, and a key that is held was held from its first flow on: the bound leaves the fold a monoid.
+//!
+//! With a horizon, where a far end can be is known when all was seen. Until then a cell is kept by far address, and takes the
+//! place that the round-trip times leave when the audit is settled ([`Wires::settled`]). Addresses are bounded as those of
+//! [`Cases`] are: of the ones with the largest hashes the claims decide.
 
 use std::collections::BTreeMap;
 
+use super::cases::{Cases, MAX_ADDRESSES};
+use super::settle::Reach;
+use crate::locate::Horizon;
+use crate::locate::horizon::Step;
 use crate::model::{
-    Addr, Asn, Counters, CountrySet, Exemplar, FlowFlags, FlowRecord, Location, PartyId, Standing, Tally, Uniflow,
-    ZoneId,
+    Addr, AddressSketch, Asn, Counters, CountrySet, Exemplar, FlowFlags, FlowRecord, Location, PartyId, RoundTrip,
+    Tally, Timestamp, Uniflow, ZoneId,
 };
-use crate::policy::tripwire::Watch;
+use crate::policy::tripwire::{Inside, Watch};
 use crate::policy::{Movement, Tripwire};
 
 /// The most cells that a tripwire keeps.
@@ -29,14 +37,24 @@ pub(super) struct Cell {
     pub(super) host: Option<Addr>,
     /// What came of an attempt, for a fail-over.
     pub(super) attempt: Option<Attempt>,
-    pub(super) places: CountrySet,
-    pub(super) standing: Standing,
+    pub(super) location: Location,
     pub(super) operator: Option<Asn>,
+    /// Of an address that answers from many sites: what this flow alone shows of how far away it can have gone.
+    pub(super) step: Option<Step>,
 }
 
 /// What came of an attempt to reach somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Attempt {
+    /// No payload came back.
+    Unanswered,
+    /// Payload came back.
+    Answered,
+}
+
+/// What a fail-over is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempted {
     /// A place inside the set, and no payload came back.
     Unanswered,
     /// A place outside the set, and payload came back.
@@ -56,6 +74,19 @@ pub(super) struct Sighting<'r> {
     pub(super) received: &'r Uniflow<'r>,
     pub(super) opened_by_zone: bool,
     pub(super) far_in_zone: bool,
+    /// What says, when all was seen, where the far end can be.
+    pub(super) reached: Reached<'r>,
+}
+
+/// What says where a far end can be.
+#[derive(Clone, Copy)]
+pub(super) enum Reached<'r> {
+    /// The claims alone: without a horizon, and in another zone.
+    Claims,
+    /// The least of all its round-trip times; this flow's is one of them.
+    Address(&'r Horizon, RoundTrip),
+    /// What this flow's round-trip time shows: the next may reach another site.
+    Flow(Option<Step>, CountrySet),
 }
 
 /// What the tripwires of a policy have kept, each in its place in the policy's list.
@@ -65,7 +96,13 @@ pub(super) struct Wires(Vec<Wire>);
 /// What one tripwire has kept.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Wire {
+    /// Cells whose place is known.
     cells: BTreeMap<Cell, Tally>,
+    /// Cells whose place is known when all was seen, by the hash of the far address, so that those with the smallest are kept.
+    far: BTreeMap<(u64, Addr), BTreeMap<Cell, Tally>>,
+    /// Cells of fail-overs whose place is known when all was seen. Every flow is one, so that the earliest are kept and not
+    /// those of some addresses.
+    attempts: BTreeMap<(Cell, Addr), Tally>,
     /// Whether there were more cells than are kept.
     overflowed: bool,
 }
@@ -83,9 +120,14 @@ impl Wires {
             if tripwire.concerns(seen.zone, seen.party)
                 && let Some((cell, counted)) = counted(&tripwire.watch, seen)
             {
-                wire.add(cell, exemplar(counted));
+                wire.add(&tripwire.watch, seen, cell, Tally::of(exemplar(counted)));
             }
         }
+    }
+
+    /// The same with every cell where its far end can be by the evidence.
+    pub(super) fn settled(&self, evidence: &Cases, reach: Reach<'_>) -> Self {
+        Self(self.0.iter().map(|wire| wire.settled(evidence, reach)).collect())
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -102,29 +144,82 @@ impl Wires {
 }
 
 impl Wire {
-    fn add(&mut self, cell: Cell, exemplar: Exemplar) {
-        match self.cells.get_mut(&cell) {
-            Some(tally) => tally.add(exemplar),
-            None => self.insert(cell, Tally::of(exemplar)),
+    fn add(&mut self, watch: &Watch, seen: &Sighting<'_>, cell: Cell, tally: Tally) {
+        match (watch, seen.reached) {
+            // Where it is makes no difference.
+            (Watch::Volume { .. }, _) | (_, Reached::Claims | Reached::Flow(None, _)) => self.insert(cell, tally),
+            (_, Reached::Flow(step, _)) => self.insert(Cell { step, ..cell }, tally),
+            (Watch::Failover { .. }, Reached::Address(..)) => self.attempt((cell, seen.far), tally),
+            (_, Reached::Address(..)) => {
+                merge_into(self.far.entry((AddressSketch::hash(seen.far), seen.far)).or_default(), cell, tally);
+                self.trim();
+            }
         }
     }
 
     fn insert(&mut self, cell: Cell, tally: Tally) {
-        self.cells.insert(cell, tally);
+        merge_into(&mut self.cells, cell, tally);
         if self.cells.len() > MAX_CELLS {
             self.cells.pop_last();
             self.overflowed = true;
         }
     }
 
-    fn merge(&mut self, other: Self) {
-        for (cell, tally) in other.cells {
-            match self.cells.get_mut(&cell) {
-                Some(mine) => mine.merge(tally),
-                None => self.insert(cell, tally),
+    fn attempt(&mut self, attempt: (Cell, Addr), tally: Tally) {
+        merge_into(&mut self.attempts, attempt, tally);
+        if self.attempts.len() > MAX_CELLS {
+            self.attempts.pop_last();
+            self.overflowed = true;
+        }
+    }
+
+    /// Moves the cells of addresses that are not among those with the smallest hashes: the claims decide where they are.
+    fn trim(&mut self) {
+        while self.far.len() > MAX_ADDRESSES {
+            let Some((_, cells)) = self.far.pop_last() else { return };
+            for (cell, tally) in cells {
+                self.insert(cell, tally);
             }
         }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (cell, tally) in other.cells {
+            self.insert(cell, tally);
+        }
+        for (attempt, tally) in other.attempts {
+            self.attempt(attempt, tally);
+        }
+        for (far, cells) in other.far {
+            let mine = self.far.entry(far).or_default();
+            for (cell, tally) in cells {
+                merge_into(mine, cell, tally);
+            }
+        }
+        self.trim();
         self.overflowed |= other.overflowed;
+    }
+
+    fn settled(&self, evidence: &Cases, reach: Reach<'_>) -> Self {
+        let mut settled = Self { overflowed: self.overflowed, ..Self::default() };
+        let mut add = |cell: &Cell, within: CountrySet, tally: &Tally| {
+            let cell = Cell { location: cell.location.within_reach(within), step: None, ..*cell };
+            merge_into(&mut settled.cells, cell, tally.clone());
+        };
+        let of_address = |far: Addr| evidence.address(far).map_or(CountrySet::ANYWHERE, |known| reach.of(known.least));
+        for (cell, tally) in &self.cells {
+            add(cell, reach.of_step(cell.step), tally);
+        }
+        for ((_, far), cells) in &self.far {
+            let within = of_address(*far);
+            for (cell, tally) in cells {
+                add(cell, within, tally);
+            }
+        }
+        for ((cell, far), tally) in &self.attempts {
+            add(cell, of_address(*far), tally);
+        }
+        settled
     }
 
     pub(super) fn cells(&self) -> impl Iterator<Item = (&Cell, &Tally)> {
@@ -136,6 +231,15 @@ impl Wire {
     }
 }
 
+fn merge_into<K: Ord>(map: &mut BTreeMap<K, Tally>, key: K, tally: Tally) {
+    match map.get_mut(&key) {
+        Some(mine) => mine.merge(tally),
+        None => {
+            map.insert(key, tally);
+        }
+    }
+}
+
 /// The cell that a flow falls into, and what of it is counted; `None` where the tripwire has no interest in it.
 fn counted(watch: &Watch, seen: &Sighting<'_>) -> Option<(Cell, Counters)> {
     let cell = Cell {
@@ -144,9 +248,9 @@ fn counted(watch: &Watch, seen: &Sighting<'_>) -> Option<(Cell, Counters)> {
         party: seen.party,
         host: None,
         attempt: None,
-        places: seen.location.possible(),
-        standing: seen.location.standing(),
+        location: seen.location,
         operator: seen.operator,
+        step: None,
     };
     let start = seen.record.start;
     match watch {
@@ -157,27 +261,22 @@ fn counted(watch: &Watch, seen: &Sighting<'_>) -> Option<(Cell, Counters)> {
             let flags = seen.record.flags;
             // Where each direction is a record of its own, an empty reverse says nothing.
             let unheard = flags.has(FlowFlags::ONE_DIRECTION) && !flags.has(FlowFlags::REJECTED);
-            let attempt = match (cell.places.split_by(&inside.on(start)), seen.received.moved()) {
-                // Wherever it is, that is inside, or outside.
-                ((true, false), false) if !unheard => Attempt::Unanswered,
-                ((false, true), true) => Attempt::AnsweredOutside,
-                _ => return None,
+            let attempt = if seen.received.moved() { Attempt::Answered } else { Attempt::Unanswered };
+            // What answers from inside, as far as this flow shows, is of no interest: most flows are such.
+            let shown = shown(seen).possible();
+            let interest = match attempt {
+                Attempt::Unanswered => !unheard,
+                Attempt::Answered => !shown.is_subset(&inside.on(start)),
             };
             let cell = Cell { time: start.0, host: Some(seen.near), attempt: Some(attempt), ..cell };
-            Some((cell, seen.sent.sent))
+            interest.then_some((cell, seen.sent.sent))
         }
         Watch::NewEdge { baseline, .. } => {
             let cell = Cell { time: u64::from(start >= *baseline), ..cell };
             Some((cell, both(seen)))
         }
         Watch::Volume { movement, per, .. } => {
-            let cell = Cell {
-                time: start.0 / per,
-                places: CountrySet::ANYWHERE,
-                standing: Standing::Unknown,
-                operator: None,
-                ..cell
-            };
+            let cell = Cell { time: start.0 / per, location: Location::UNKNOWN, operator: None, ..cell };
             Some((cell, moved(*movement, seen)?))
         }
         Watch::Schedule { movement, quiet, .. } => {
@@ -189,6 +288,29 @@ fn counted(watch: &Watch, seen: &Sighting<'_>) -> Option<(Cell, Counters)> {
             leaves.then_some((cell, seen.sent.sent))
         }
         Watch::Undeclared { .. } => (seen.sent.moved() && !seen.far_in_zone).then_some((cell, seen.sent.sent)),
+    }
+}
+
+/// Where the far end can be as far as the flow shows by itself.
+fn shown(seen: &Sighting<'_>) -> Location {
+    match seen.reached {
+        Reached::Claims => seen.location,
+        Reached::Address(horizon, measured) => seen.location.within_reach(horizon.reach(measured)),
+        Reached::Flow(_, reach) => seen.location.within_reach(reach),
+    }
+}
+
+impl Cell {
+    /// What came of an attempt to reach somebody inside a set; `None` for what is no attempt, and where it cannot be told
+    /// whether it went inside or outside.
+    pub(super) fn attempted(&self, inside: &Inside) -> Option<Attempted> {
+        let places = inside.on(Timestamp(self.time));
+        match (self.location.possible().split_by(&places), self.attempt?) {
+            // Wherever it is, that is inside, or outside.
+            ((true, false), Attempt::Unanswered) => Some(Attempted::Unanswered),
+            ((false, true), Attempt::Answered) => Some(Attempted::AnsweredOutside),
+            _ => None,
+        }
     }
 }
 

@@ -60,12 +60,7 @@ fn policy(args: &GroundsArgs, host: &[IpNet], today: Date) -> Result<(Option<Pol
         let text = super::policy::read(path).map_err(|reason| tell(&reason))?;
         let mut parsed = Policy::parse(&origin, &text, &library);
         if let Some(policy) = &mut parsed.policy {
-            // Registers lie beside the policy that names them.
-            let folder = path.parent().unwrap_or(Path::new(""));
-            if let Err((register, error)) = policy.read_registers(|register| std::fs::read(folder.join(register))) {
-                tell(&format!("cannot use `{register}`: {}", with_causes(&error)));
-                return Err(());
-            }
+            super::policy::read_registers(policy, path).map_err(|reason| tell(&reason))?;
         }
         (parsed.policy, parsed.diagnostics, origin, text, Local::Zones)
     } else if args.allow.is_empty() && args.deny.is_empty() {

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
-use crate::diag::{Checked, Colour, Diagnostic, Level, gravest, render_text, to_json, to_sarif};
+use crate::audit::rehearse;
+use crate::diag::{Checked, Colour, Diagnostic, Level, gravest, render_text, to_json, to_sarif, with_causes};
 use crate::locate::horizon;
 use crate::policy::{Library, Policy, library_listing};
 
@@ -31,7 +32,7 @@ pub enum PolicyCommand {
     Test(TestArgs),
     /// List a policy in full, or the library of sets
     Show(ShowArgs),
-    /// Judge the same traffic by two policies, and say which findings appear, vanish and change
+    /// Judge the same traffic by two policies, and say which findings and tripwires appear, vanish and change
     ///
     /// Exit status: 0 where nothing is different, 1 where something is, 2 where the run did not happen, 3 where nothing is
     /// different and not everything could be read.
@@ -255,11 +256,16 @@ fn usable(path: &Path, colour: Colour, out: &mut impl io::Write) -> io::Result<O
 fn test(args: &TestArgs, colour: Colour, out: &mut impl io::Write) -> io::Result<u8> {
     let mut status = FINE;
     for path in &args.files {
-        let Some((policy, text)) = usable(path, colour, out)? else {
+        let Some((mut policy, text)) = usable(path, colour, out)? else {
             status = UNUSABLE;
             continue;
         };
-        let runs = policy.run_tests();
+        if let Err(message) = read_registers(&mut policy, path) {
+            complain(&message);
+            status = UNUSABLE;
+            continue;
+        }
+        let runs = rehearse(&policy);
         for run in &runs {
             match &run.failure {
                 None => writeln!(out, "ok    {}", run.name)?,
@@ -271,7 +277,7 @@ fn test(args: &TestArgs, colour: Colour, out: &mut impl io::Write) -> io::Result
         }
         let failed = runs.iter().filter(|run| run.failure.is_some()).count();
         writeln!(out, "{}: {} passed, {failed} failed", origin(path), runs.len() - failed)?;
-        let survived = args.mutate && failed == 0 && mutate(&origin(path), &text, colour, out)?;
+        let survived = args.mutate && failed == 0 && mutate(path, &text, colour, out)?;
         if args.mutate && failed > 0 {
             writeln!(out, "{}: not mutated: mend the tests first", origin(path))?;
         }
@@ -282,9 +288,22 @@ fn test(args: &TestArgs, colour: Colour, out: &mut impl io::Write) -> io::Result
     Ok(status)
 }
 
+/// Reads the registers that the tripwires of a policy name; they lie beside it.
+pub(super) fn read_registers(policy: &mut Policy, path: &Path) -> Result<(), String> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let read = policy.read_registers(|register| fs::read(folder.join(register)));
+    read.map_err(|(register, error)| format!("cannot use `{register}`: {}", with_causes(&error)))
+}
+
 /// Says what no test notices; whether there is any such thing.
-fn mutate(origin: &str, text: &str, colour: Colour, out: &mut impl io::Write) -> io::Result<bool> {
-    let Some(found) = Policy::mutate(origin, text, Library::embedded()) else { return Ok(false) };
+fn mutate(path: &Path, text: &str, colour: Colour, out: &mut impl io::Write) -> io::Result<bool> {
+    let origin = &origin(path);
+    let run = |mut policy: Policy| {
+        // They were read before the tests ran: one that is gone since is not what a change is judged by.
+        let _ = read_registers(&mut policy, path);
+        rehearse(&policy)
+    };
+    let Some(found) = Policy::mutate(origin, text, Library::embedded(), &run) else { return Ok(false) };
     write!(out, "{}", render_text(origin, text, &found.survivors, colour))?;
     let survivors = found.survivors.len();
     let idle = match found.idle {
@@ -310,7 +329,12 @@ fn show(args: &ShowArgs, today: Date, colour: Colour, out: &mut impl io::Write) 
         write!(out, "{}", library_listing(Library::embedded(), today, args.on))?;
         return Ok(FINE);
     };
-    let Some((policy, _)) = usable(path, colour, out)? else { return Ok(UNUSABLE) };
+    let Some((mut policy, _)) = usable(path, colour, out)? else { return Ok(UNUSABLE) };
+    // The digest that is shown is that of reports, which covers the registers.
+    if let Err(message) = read_registers(&mut policy, path) {
+        complain(&message);
+        return Ok(UNUSABLE);
+    }
     write!(out, "{}", policy.listing(args.on.unwrap_or(today)))?;
     Ok(FINE)
 }

@@ -72,6 +72,8 @@ codes! {
     UnknownService => "unknown-service",
     /// A rule that the policy does not have.
     UnknownRule => "unknown-rule",
+    /// A tripwire that the policy does not have.
+    UnknownTripwire => "unknown-tripwire",
     /// A text that is no network in CIDR form.
     BadNetwork => "bad-network",
     /// A text that is no IP address.

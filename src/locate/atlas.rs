@@ -137,6 +137,11 @@ impl From<Gazetteer> for Atlas {
 }
 
 impl Atlas {
+    /// No data at all: nothing is known of any address.
+    pub fn nothing() -> Self {
+        Self::from(Gazetteer::nothing())
+    }
+
     /// The data that the program carries.
     pub fn embedded() -> Result<Self, LocateError> {
         Gazetteer::embedded().map(Self::from)

@@ -1,5 +1,6 @@
 //! A policy as it is written: every value with its place, types right, nothing resolved.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use jiff::civil::Date;
@@ -17,6 +18,9 @@ use crate::model::{Opener, Severity, Timestamp};
 
 /// Nanoseconds in a day.
 const DAY: u64 = 86_400 * Timestamp::SECOND;
+
+/// The most flows that one test sees together.
+const MAX_FLOWS: usize = 1024;
 
 pub(super) type Texts = Option<Spanned<Vec<Spanned<String>>>>;
 
@@ -39,6 +43,8 @@ pub(super) struct Document {
     pub(super) tripwires: Vec<TripwireText>,
     pub(super) waivers: Vec<WaiverText>,
     pub(super) tests: Vec<TestText>,
+    /// Kinds of things that are written in a way that cannot be read: that one of them is not there is no mistake of its own.
+    pub(super) unread: BTreeSet<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -112,8 +118,19 @@ pub(super) struct RuleText {
 #[derive(Clone, Debug)]
 pub(super) struct TestText {
     pub(super) name: Option<Spanned<String>>,
-    pub(super) flow: Option<FlowText>,
+    pub(super) flows: FlowsText,
     pub(super) expect: Option<ExpectText>,
+}
+
+/// What a test looks at.
+#[derive(Clone, Debug)]
+pub(super) enum FlowsText {
+    /// Nothing that can be read.
+    Nothing,
+    /// `flow`: one, by itself.
+    One(Box<FlowText>),
+    /// `flows`: several, seen together.
+    Together(Vec<FlowText>),
 }
 
 #[derive(Clone, Debug)]
@@ -138,6 +155,8 @@ pub(super) struct ExpectText {
     pub(super) rules: Texts,
     /// Whether a waiver covers all of what decided.
     pub(super) waived: Option<Spanned<bool>>,
+    /// The tripwires that trip, all of them.
+    pub(super) tripwires: Texts,
 }
 
 const EFFECTS: [(&str, Effect); 2] = [("permit", Effect::Permit), ("forbid", Effect::Forbid)];
@@ -179,18 +198,26 @@ pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
     for (name, value) in top.named("service", "service", sink) {
         document.services.extend(Fields::of("a service", value, sink).map(|fields| read_service(name, fields, sink)));
     }
-    for fields in top.listed("rule", "rule", sink) {
+    for fields in top.listed("rule", "a rule", sink) {
         document.rules.push(read_rule(fields, sink));
     }
-    for fields in top.listed("waiver", "waiver", sink) {
+    for fields in top.listed("waiver", "a waiver", sink) {
         document.waivers.push(waiver::read(fields, sink));
     }
-    for fields in top.listed("test", "test", sink) {
+    for fields in top.listed("test", "a test", sink) {
         document.tests.push(read_test(fields, sink));
     }
-    for fields in top.listed("tripwire", "tripwire", sink) {
+    for fields in top.listed("tripwire", "a tripwire", sink) {
         document.tripwires.push(tripwire::read(fields, sink));
     }
+    let empty = [
+        ("zone", document.zones.is_empty()),
+        ("party", document.parties.is_empty()),
+        ("service", document.services.is_empty()),
+        ("rule", document.rules.is_empty()),
+        ("tripwire", document.tripwires.is_empty()),
+    ];
+    document.unread.extend(empty.into_iter().filter(|(key, empty)| *empty && top.has(key)).map(|(key, _)| key));
     top.finish(sink);
     document
 }
@@ -201,8 +228,8 @@ fn set_members(value: &Spanned<DeValue<'_>>, sink: &mut Sink) -> Option<Vec<Span
         return None;
     };
     if array.is_empty() {
+        // It is a set all the same: whoever names it makes no second mistake.
         sink.error(Code::EmptyList, "the set is an empty list", value.span(), "nothing here");
-        return None;
     }
     Some(array.iter().filter_map(|entry| super::syntax::text("a member of a set", entry, sink)).collect())
 }
@@ -320,7 +347,7 @@ fn read_party(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink
     let title = fields.text("name", sink);
     let controlled_from = fields.text_or_texts("controlled-from", sink);
     let matches: Vec<MatchText> =
-        fields.listed("match", "way to recognise the party", sink).into_iter().map(|f| read_match(f, sink)).collect();
+        fields.listed("match", "a way to recognise the party", sink).into_iter().map(|f| read_match(f, sink)).collect();
     if !fields.has("match") {
         let help = "say how the party is recognised: `match = [{ asn = [64500] }, { names = [\"*.example.com\"] }]`";
         fields.missing("match", help, sink);
@@ -334,8 +361,8 @@ fn read_match(mut fields: Fields<'_, '_>, sink: &mut Sink) -> MatchText {
     let mut asn = Vec::new();
     if let Some(value) = fields.take("asn") {
         match value.get_ref() {
-            DeValue::Array(array) => asn.extend(array.iter().filter_map(|entry| integer("asn", entry, sink))),
-            DeValue::Integer(_) => asn.extend(integer("asn", value, sink)),
+            DeValue::Array(array) => asn.extend(array.iter().filter_map(|entry| as_number(entry, sink))),
+            DeValue::Integer(_) | DeValue::String(_) => asn.extend(as_number(value, sink)),
             other => wrong_type(sink, "asn", "a list of whole numbers", other, value.span()),
         }
     }
@@ -351,6 +378,21 @@ fn read_match(mut fields: Fields<'_, '_>, sink: &mut Sink) -> MatchText {
     }
     fields.finish(sink);
     MatchText { asn, names, networks, regions }
+}
+
+/// The number of an autonomous system; `"AS64500"` is told what it should be.
+fn as_number(value: &Spanned<DeValue<'_>>, sink: &mut Sink) -> Option<Spanned<u64>> {
+    if let DeValue::String(text) = value.get_ref() {
+        let number = text.trim_start_matches(['A', 'S', 'a', 's']).trim();
+        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            let said = Diagnostic::error(Code::WrongType, "`asn` is a whole number, not a text");
+            sink.push(
+                said.at(value.span(), "expected a whole number").help(format!("write the number alone: `{number}`")),
+            );
+            return None;
+        }
+    }
+    integer("asn", value, sink)
 }
 
 fn read_service(name: Spanned<String>, mut fields: Fields<'_, '_>, sink: &mut Sink) -> ServiceText {
@@ -415,26 +457,55 @@ fn read_reference(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<(Strin
 
 fn read_test(mut fields: Fields<'_, '_>, sink: &mut Sink) -> TestText {
     let name = fields.text("name", sink);
-    let flow = fields.take("flow").and_then(|value| Some(read_flow(Fields::of("a flow", value, sink)?, sink)));
+    let flow = fields.take("flow").map(|value| (value.span(), Fields::of("a flow", value, sink)));
+    if let Some(value) =
+        fields.take("flows").filter(|value| value.get_ref().as_array().is_some_and(|all| all.is_empty()))
+    {
+        sink.error(Code::EmptyList, "`flows` is an empty list", value.span(), "nothing here");
+    }
+    let together = fields.listed("flows", "a flow", sink);
+    let flows = match flow {
+        Some((span, flow)) => {
+            if fields.has("flows") {
+                sink.push(
+                    Diagnostic::error(Code::BadValue, "a test has both `flow` and `flows`")
+                        .at(span, "one by itself")
+                        .help("`flow` is judged by itself, `flows` are seen together: write two tests"),
+                );
+            }
+            flow.map_or(FlowsText::Nothing, |flow| FlowsText::One(Box::new(read_flow(flow, sink))))
+        }
+        None if together.len() > MAX_FLOWS => {
+            let message = format!("a test has {} flows; at most {MAX_FLOWS} are read", together.len());
+            sink.push(Diagnostic::error(Code::TooLarge, message).at(fields.span(), "this test"));
+            FlowsText::Nothing
+        }
+        None if together.is_empty() => FlowsText::Nothing,
+        None => FlowsText::Together(together.into_iter().map(|flow| read_flow(flow, sink)).collect()),
+    };
     let expect = fields.take("expect").and_then(|value| {
         let mut fields = Fields::of("an expectation", value, sink)?;
         let decision = fields.word("decision", &Expected::WORDS, sink);
-        if !fields.has("decision") {
+        let tripwires = fields.texts_or_none("tripwires", sink);
+        if !fields.has("decision") && !fields.has("tripwires") {
             fields.missing("decision", "say what should come: `decision = \"forbid\"`", sink);
         }
         let (rule, rules) = (fields.text("rule", sink), fields.texts("rules", sink));
-        let expect = ExpectText { decision, rule, rules, waived: fields.boolean("waived", sink) };
+        let expect = ExpectText { decision, rule, rules, waived: fields.boolean("waived", sink), tripwires };
         fields.finish(sink);
         Some(expect)
     });
-    for key in ["name", "flow", "expect"] {
+    let example = "a test has a `name`, a `flow` and what to `expect` of it";
+    for key in ["name", "expect"] {
         if !fields.has(key) {
-            let example = "a test has a `name`, a `flow` and what to `expect` of it";
             fields.missing(key, example, sink);
         }
     }
+    if !fields.has("flow") && !fields.has("flows") {
+        fields.missing("flow", example, sink);
+    }
     fields.finish(sink);
-    TestText { name, flow, expect }
+    TestText { name, flows, expect }
 }
 
 fn read_flow(mut fields: Fields<'_, '_>, sink: &mut Sink) -> FlowText {

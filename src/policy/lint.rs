@@ -57,7 +57,7 @@ pub(super) fn lint(facts: &Facts<'_>, lints: Lints, sink: &mut Sink) {
         return;
     }
     never_matches(facts, sink);
-    super::waiver::never_used(facts.policy, sink);
+    super::waiver::never_used(facts, sink);
     shadowed(facts, sink);
     unused(facts, sink);
     zones_overlap(facts, sink);
@@ -108,7 +108,7 @@ fn never_matches(facts: &Facts<'_>, sink: &mut Sink) {
 }
 
 /// One day of each epoch in which a rule is in force, until the budget is spent.
-fn days<'a>(facts: &'a Facts<'_>, rule: &'a Rule) -> impl Iterator<Item = Date> + 'a {
+pub(super) fn days<'a>(facts: &'a Facts<'_>, rule: &'a Rule) -> impl Iterator<Item = Date> + 'a {
     let policy = facts.policy;
     let first = policy.law.unwrap_or(policy.in_force.from.unwrap_or(Date::MIN));
     let later = policy.changes.iter().map(|(_, day)| *day);

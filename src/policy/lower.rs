@@ -44,6 +44,35 @@ pub(super) struct Names {
     services: BTreeMap<String, usize>,
     /// The word for a far end that is no party.
     pub(super) unlisted: String,
+    /// The identifiers of rules and tripwires as they are written, also of those that cannot be used.
+    written: BTreeSet<(&'static str, String)>,
+    /// Kinds of things that could not be read.
+    unread: BTreeSet<&'static str>,
+}
+
+impl Names {
+    /// Whether it would be an echo of another mistake to say that there is no such thing.
+    fn is_echo(&self, noun: &'static str, name: &str) -> bool {
+        self.unread.contains(noun) || self.written.contains(&(noun, name.to_owned()))
+    }
+
+    /// Whether there are zones that could not be read, or none at all.
+    pub(super) fn lacks_networks(&self) -> bool {
+        self.unread.contains("zone") || self.zones.is_empty()
+    }
+
+    /// Says that there is no zone, party, service, rule or tripwire of a name, where nothing else says so already.
+    pub(super) fn say_unknown<'n>(
+        &self,
+        (code, noun): (Code, &'static str),
+        name: &Spanned<String>,
+        known: &(impl Iterator<Item = &'n String> + Clone),
+        sink: &mut Sink,
+    ) {
+        if !self.is_echo(noun, name.get_ref()) {
+            sink.push(unknown(code, noun, name, known));
+        }
+    }
 }
 
 /// What rules and tests name, for the lints.
@@ -164,6 +193,13 @@ pub(super) fn lower(
         parties: parties.iter().map(|party| party.name.clone()).zip(numbered(parties.len()).map(PartyId)).collect(),
         services: document.services.iter().map(|one| one.name.get_ref().clone()).zip(0..).collect(),
         unlisted: "unlisted".to_owned(),
+        written: {
+            let rules = document.rules.iter().filter_map(|rule| Some(("rule", rule.id.as_ref()?.get_ref().clone())));
+            let tripwires = document.tripwires.iter();
+            let tripwires = tripwires.filter_map(|one| Some(("tripwire", one.id.as_ref()?.get_ref().clone())));
+            rules.chain(tripwires).collect()
+        },
+        unread: document.unread.clone(),
     };
     let (service_names, services) = lower_services(document, sink);
     let mut rules = Vec::new();
@@ -225,7 +261,7 @@ pub(super) fn lower(
     uses.parties.extend(document.waivers.iter().filter_map(|one| names.parties.get(one.party.as_ref()?.get_ref())));
     let mut tested = BTreeSet::new();
     for one in &document.tests {
-        policy.tests.extend(test::lower(one, &policy, &mut uses, &mut tested, sink));
+        policy.tests.extend(test::lower(one, &policy, &names, &mut uses, &mut tested, sink));
     }
     // Lints of what is half understood would be noise.
     if !sink.has_errors() {
@@ -384,7 +420,7 @@ fn lower_rule(
         list.get_ref().iter().fold(0, |set, name| {
             let found = names.services.get(name.get_ref());
             if found.is_none() {
-                sink.push(unknown(Code::UnknownService, "service", name, &names.services.keys()));
+                names.say_unknown((Code::UnknownService, "service"), name, &names.services.keys(), sink);
             }
             uses.services.extend(found.copied());
             found.map_or(set, |index| set | 1 << index)
@@ -454,7 +490,7 @@ pub(super) fn lower_from(written: &Texts, names: &Names, uses: &mut Uses, sink: 
         } else if let Some(zone) = names.zones.get(name.get_ref()) {
             zones.insert(*zone);
         } else {
-            sink.push(unknown(Code::UnknownZone, "zone", name, &names.zones.keys()));
+            names.say_unknown((Code::UnknownZone, "zone"), name, &names.zones.keys(), sink);
         }
     }
     uses.zones.extend(&zones);
@@ -475,7 +511,7 @@ pub(super) fn lower_party_list(
             selection.listed.insert(*party);
         } else {
             let known = names.parties.keys().chain([&names.unlisted]);
-            sink.push(unknown(Code::UnknownParty, "party", name, &known));
+            names.say_unknown((Code::UnknownParty, "party"), name, &known, sink);
         }
     }
     uses.parties.extend(&selection.listed);
@@ -483,7 +519,7 @@ pub(super) fn lower_party_list(
 }
 
 /// That there is no zone, party, service or rule of a name.
-pub(super) fn unknown<'n>(
+fn unknown<'n>(
     code: Code,
     noun: &str,
     name: &Spanned<String>,

@@ -36,6 +36,17 @@ pub fn span(text: &str) -> Option<u64> {
 /// The longest span of time that a policy can say, in nanoseconds: ten years.
 pub const MAX_SPAN: u64 = 3660 * 86_400 * Timestamp::SECOND;
 
+/// A span of nanoseconds in the largest unit that fits it whole: `day`, `2 weeks`.
+pub fn spell(nanoseconds: u64) -> String {
+    let seconds = nanoseconds / Timestamp::SECOND;
+    let units = [(604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit)).unwrap_or((1, "second"));
+    match seconds / unit {
+        1 => name.to_owned(),
+        many => format!("{many} {name}s"),
+    }
+}
+
 fn split(text: &str) -> Option<(u64, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -48,6 +48,7 @@
 //! `vantage` is for the horizon, which cuts down where a far end can be before a rule is asked. `document`, `owner` and
 //! `holds` are kept and shown, and nothing is judged by them yet.
 
+mod broken;
 mod document;
 mod flags;
 mod library;
@@ -67,6 +68,7 @@ mod terms;
 mod test;
 pub mod tripwire;
 mod waiver;
+mod weaken;
 mod zone;
 
 use std::collections::BTreeMap;
@@ -83,7 +85,7 @@ pub use limit::Spent;
 pub use mutate::Mutations;
 pub use show::library_listing;
 pub use terms::{Effect, Expected, Initiator, Movement, Period};
-pub use test::TestRun;
+pub use test::{Seen, StatedFlow, TestRun};
 pub use tripwire::Tripwire;
 pub use waiver::{Waivable, WaiverView};
 pub use zone::Borders;

@@ -15,7 +15,8 @@ use super::limit::LimitText;
 use super::lint::Lints;
 use super::syntax::{self, Sink};
 use super::terms::{Effect, Initiator, Movement};
-use super::{Policy, lower};
+use super::weaken;
+use super::{Policy, TestRun, lower};
 use crate::diag::{Code, Diagnostic, quoted};
 
 /// The most changes that are tried.
@@ -42,8 +43,13 @@ struct Change {
 
 impl Policy {
     /// Takes out or weakens each element of a policy in turn and runs its tests; `None` where the text is no policy, or where
-    /// its tests fail as it is.
-    pub fn mutate(origin: &str, text: &str, library: &Library) -> Option<Mutations> {
+    /// its tests fail as it is. `run` runs the tests of a policy.
+    pub fn mutate(
+        origin: &str,
+        text: &str,
+        library: &Library,
+        run: &dyn Fn(Self) -> Vec<TestRun>,
+    ) -> Option<Mutations> {
         let mut sink = Sink::default();
         let tree = syntax::parse(text, &mut sink);
         let mut document = document::read(&tree, &mut sink);
@@ -51,8 +57,8 @@ impl Policy {
         let lowered =
             |document: &Document, sink: &mut Sink| lower::lower(origin, text, document, library, Lints::Nothing, sink);
         let policy = lowered(&document, &mut sink);
-        let fails = |policy: &Policy| policy.run_tests().iter().any(|run| run.failure.is_some());
-        if sink.has_errors() || fails(&policy) {
+        let fails = |policy: Self| run(policy).iter().any(|run| run.failure.is_some());
+        if sink.has_errors() || fails(policy.clone()) {
             return None;
         }
         let mut found = Mutations::default();
@@ -65,7 +71,7 @@ impl Policy {
             let changed = lowered(mutant, &mut sink);
             if sink.has_errors() {
                 // A test that names what is gone has noticed; anything else makes no policy.
-                let noticed = [Code::UnknownRule, Code::TestOutsideZones, Code::BadExpectation];
+                let noticed = [Code::UnknownRule, Code::UnknownTripwire, Code::TestOutsideZones, Code::BadExpectation];
                 found.tried += usize::from(sink.codes().any(|code| noticed.contains(&code)));
                 return;
             }
@@ -74,7 +80,7 @@ impl Policy {
                 return;
             }
             found.tried += 1;
-            if !fails(&changed) {
+            if !fails(changed) {
                 let message = format!("no test notices that {}", change.what);
                 found.survivors.push(
                     Diagnostic::warning(Code::TestSurvivor, message)
@@ -102,6 +108,7 @@ impl Policy {
             && self.party_index.matches() == other.party_index.matches()
             && self.services == other.services
             && self.waivers == other.waivers
+            && self.tripwires == other.tripwires
     }
 }
 
@@ -147,11 +154,12 @@ fn each(document: &Document, try_one: &mut dyn FnMut(Change, &Document)) {
     }
     of_rules(document, &mut change);
     of_waivers(document, &mut change);
+    weaken::of_tripwires(document, &mut change);
 }
 
-type Try<'a> = dyn FnMut(String, Range<usize>, &dyn Fn(&mut Document)) + 'a;
+pub(super) type Try<'a> = dyn FnMut(String, Range<usize>, &dyn Fn(&mut Document)) + 'a;
 
-fn drop_at<T>(list: Option<&mut Vec<T>>, at: usize) {
+pub(super) fn drop_at<T>(list: Option<&mut Vec<T>>, at: usize) {
     if let Some(list) = list.filter(|list| at < list.len()) {
         list.remove(at);
     }
@@ -177,7 +185,12 @@ fn of_header(document: &Document, change: &mut Try<'_>) {
 }
 
 /// Takes each entry out of a list that has several.
-fn entries(whose: &str, list: &Texts, of: &dyn Fn(&mut Document) -> Option<&mut Texts>, change: &mut Try<'_>) {
+pub(super) fn entries(
+    whose: &str,
+    list: &Texts,
+    of: &dyn Fn(&mut Document) -> Option<&mut Texts>,
+    change: &mut Try<'_>,
+) {
     let Some(list) = list.as_ref().filter(|list| list.get_ref().len() > 1) else { return };
     for (at, text) in list.get_ref().iter().enumerate() {
         let what = format!("{whose} loses {}", quoted(text.get_ref()));
@@ -306,6 +319,10 @@ fn of_rules(document: &Document, change: &mut Try<'_>) {
         if let Some(limit) = &rule.limit {
             let LimitText { octets, per } = *limit.get_ref();
             with("has no limit", limit.span(), &|rule| rule.limit = None);
+            let shorter = LimitText { octets, per: (per / 2).max(1) };
+            with("has its limit in half the time", limit.span(), &|rule| {
+                rule.limit = Some(Spanned::new(limit.span(), shorter));
+            });
             let tenfold = LimitText { octets: octets.saturating_mul(10), per };
             with("has ten times the limit", limit.span(), &|rule| {
                 rule.limit = Some(Spanned::new(limit.span(), tenfold));

@@ -106,6 +106,20 @@ pub(super) fn network(written: &Spanned<String>, sink: &mut Sink) -> Option<IpNe
 }
 
 pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
+    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let octets: Vec<&str> = address.split('.').collect();
+    if octets.len() > 1
+        && octets
+            .iter()
+            .any(|octet| octet.len() > 1 && octet.starts_with('0') && octet.bytes().all(|b| b.is_ascii_digit()))
+    {
+        // Some programs read such numbers to the base of eight (RFC 6943 section 3.1.1).
+        let plain =
+            octets.iter().map(|octet| octet.trim_start_matches('0')).map(|one| if one.is_empty() { "0" } else { one });
+        let plain = plain.collect::<Vec<_>>().join(".");
+        let length = length.map(|length| format!("/{length}")).unwrap_or_default();
+        return Err(format!("numbers have no leading zeros; did you mean `{plain}{length}`?"));
+    }
     if let Ok(net) = text.parse::<IpNet>() {
         if net.addr() != net.network() {
             return Err(format!("bits are set behind the prefix; did you mean `{}`?", net.trunc()));
@@ -115,7 +129,34 @@ pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
     if let Ok(addr) = text.parse::<std::net::IpAddr>() {
         return Ok(IpNet::from(Addr::from(addr).to_ip()));
     }
-    Err("write for example `10.20.0.0/16` or `2001:db8:20::/48`".to_owned())
+    Err(help(address, &octets, length))
+}
+
+/// What to write instead of a text that is no network.
+fn help(address: &str, octets: &[&str], length: Option<&str>) -> String {
+    let example = "write for example `10.20.0.0/16` or `2001:db8:20::/48`";
+    let known: Vec<&str> = octets.iter().copied().take_while(|octet| octet.parse::<u8>().is_ok()).collect();
+    let stars = octets.iter().skip(known.len()).all(|octet| matches!(*octet, "*" | "x"));
+    if length.is_none() && octets.len() == 4 && stars && (1..4).contains(&known.len()) {
+        let mut whole = known.clone();
+        whole.resize(4, "0");
+        return format!("did you mean `{}/{}`?", whole.join("."), 8 * known.len());
+    }
+    let most = match address.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(_)) => Some(("IPv4", 32)),
+        Ok(std::net::IpAddr::V6(_)) => Some(("IPv6", 128)),
+        Err(_) => None,
+    };
+    match (most, length) {
+        (Some((version, bits)), Some(length)) if length.parse::<std::net::IpAddr>().is_err() => {
+            format!("the prefix of an {version} network has at most {bits} bits: {example}")
+        }
+        (Some(_), Some(_)) => format!("the prefix is a number of bits, not a mask: {example}"),
+        _ if address.contains('-') => {
+            format!("a range is written as one network or several, each with its prefix: {example}")
+        }
+        _ => example.to_owned(),
+    }
 }
 
 /// `::ffff:10.0.0.0/104` is `10.0.0.0/8` (RFC 4291 section 2.5.5.2).
@@ -189,6 +230,18 @@ mod tests {
         assert_eq!(get("255.255.255.255"), Some(5));
         assert_eq!(get("2001:db8::1"), Some(4));
         assert_eq!(net("::ffff:10.0.0.0/104"), net("10.0.0.0/8"));
-        assert!(parse_network("10.0.0.1/8").unwrap_err().contains("`10.0.0.0/8`"));
+        for (text, help) in [
+            ("10.0.0.1/8", "`10.0.0.0/8`"),
+            ("010.20.0.0/16", "`10.20.0.0/16`"),
+            ("10.20.00.1", "`10.20.0.1`"),
+            ("10.20.*.*", "`10.20.0.0/16`"),
+            ("10.20.0.0/36", "at most 32 bits"),
+            ("10.20.0.0/255.255.0.0", "not a mask"),
+            ("10.20.0.0-10.20.0.255", "a range"),
+            ("2001:db8::/129", "at most 128 bits"),
+            ("nowhere", "for example"),
+        ] {
+            assert!(parse_network(text).unwrap_err().contains(help), "{text}: {:?}", parse_network(text));
+        }
     }
 }

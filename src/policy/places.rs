@@ -29,6 +29,22 @@ const RETIRED: [(&str, u16, &str); 12] = [
     ("ZR", 1997, "CD"),
 ];
 
+/// Codes of three letters that people write most (ISO 3166-1 alpha-3).
+const ALPHA_3: [(&str, &str); 12] = [
+    ("AUS", "AU"),
+    ("CAN", "CA"),
+    ("CHE", "CH"),
+    ("CHN", "CN"),
+    ("DEU", "DE"),
+    ("FRA", "FR"),
+    ("GBR", "GB"),
+    ("IND", "IN"),
+    ("JPN", "JP"),
+    ("RUS", "RU"),
+    ("SWE", "SE"),
+    ("USA", "US"),
+];
+
 /// Reads a country code that a person wrote, strictly, and says what was meant.
 pub(super) fn country(written: &Spanned<String>, sink: &mut Sink) -> Option<Country> {
     let text = written.get_ref();
@@ -50,6 +66,20 @@ pub(super) fn country(written: &Spanned<String>, sink: &mut Sink) -> Option<Coun
             } else {
                 let message = format!("{} is not an ISO 3166-1 country code", quoted(text));
                 let help = suggestion.map(|country| format!("did you mean `{country}` ({})?", country.name()));
+                let help = help.or_else(|| {
+                    let plain = text.trim().to_ascii_uppercase();
+                    plain.parse::<Country>().is_ok().then(|| format!("did you mean `{plain}`?"))
+                });
+                let alpha3 = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+                let help = help.or_else(|| {
+                    alpha3.then(|| {
+                        let meant = ALPHA_3.iter().find(|(three, _)| three == text).map(|(_, two)| *two);
+                        meant.map_or_else(
+                            || "codes have two letters here: `DE`, not `DEU` (ISO 3166-1 alpha-2)".to_owned(),
+                            |two| format!("did you mean `{two}`? codes have two letters here (ISO 3166-1 alpha-2)"),
+                        )
+                    })
+                });
                 let help =
                     help.or_else(|| looks_like_set(text).then(|| format!("sets are written with `@`: `@{text}`")));
                 Diagnostic::error(Code::UnknownCountry, message).maybe_help(help)

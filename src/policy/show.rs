@@ -1,14 +1,18 @@
 //! Policies and the library as a reader wants to see them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::civil::Date;
 
+use super::Policy;
 use super::library::{Library, LibrarySet, Member};
+use super::measure::spell;
 use super::places::Conditional;
 use super::terms::{Effect, Initiator, Movement, Period};
-use super::{Policy, zone::Rule};
-use crate::model::{Axis, CountrySet, LimitedTo, RuleSummary, Timestamp};
+use super::tripwire::Tripwire;
+use super::zone::{PartySelection, Rule};
+use crate::model::{Axis, CountrySet, LimitedTo, RuleSummary, ZoneId};
 
 /// The widest line of a listing.
 const WIDTH: usize = 100;
@@ -78,12 +82,19 @@ impl Policy {
             line(String::new());
             self.list_rule(summary, rule, day, &mut line);
         }
+        for tripwire in &self.tripwires {
+            line(String::new());
+            self.list_tripwire(tripwire, &mut line);
+        }
         for (set, _) in self.library_sets.values() {
             line(String::new());
             list_set(set, None, Some(day), &mut line);
         }
         line(String::new());
-        line(format!("{} tests", self.tests.len()));
+        line(format!(
+            "{} tests: `landfall policy test` runs them, with `--mutate` it says what they miss",
+            self.tests.len()
+        ));
         out
     }
 
@@ -99,14 +110,41 @@ impl Policy {
         }
     }
 
+    fn list_tripwire(&self, tripwire: &Tripwire, line: &mut impl FnMut(String)) {
+        line(format!("tripwire {}: {} [{}]", tripwire.id, tripwire.kind(), tripwire.severity.name()));
+        if tripwire.title != tripwire.id {
+            line(format!("  title     {}", tripwire.title));
+        }
+        wrapped("from", &self.zone_names(&tripwire.zones), line);
+        if let Some(parties) = &tripwire.parties {
+            wrapped("party", &self.party_names(parties), line);
+        }
+        let words: Vec<String> = tripwire.watch.condition().split(' ').map(str::to_owned).collect();
+        folded("trips if", &words, " ", line);
+        for basis in &tripwire.basis {
+            line(format!("  basis     {basis}"));
+        }
+        if !tripwire.why.is_empty() {
+            line(format!("  why       {}", tripwire.why));
+        }
+    }
+
+    fn zone_names(&self, zones: &BTreeSet<ZoneId>) -> Vec<String> {
+        zones.iter().map(|zone| self.zone_name(*zone).to_owned()).collect()
+    }
+
+    fn party_names(&self, parties: &PartySelection) -> Vec<String> {
+        let listed = parties.listed.iter().map(|party| self.party_name(*party).to_owned());
+        listed.chain(parties.unlisted.then(|| "unlisted".to_owned())).collect()
+    }
+
     fn list_rule(&self, summary: &RuleSummary, rule: &Rule, day: Date, line: &mut impl FnMut(String)) {
         let speaks = if rule.in_force.contains(day) { "" } else { "  (not in force on this day)" };
         line(format!("rule {}: {} [{}]{speaks}", summary.id, summary.effect, summary.severity.name()));
         if summary.title != summary.id {
             line(format!("  title     {}", summary.title));
         }
-        let zones: Vec<String> = rule.zones.iter().map(|zone| self.zone_name(*zone).to_owned()).collect();
-        wrapped("from", &zones, line);
+        wrapped("from", &self.zone_names(&rule.zones), line);
         let axis = if rule.axis == Axis::Place { "to" } else { "to-control" };
         wrapped(axis, &rule.written, line);
         let resolved = rule.places_on(day);
@@ -115,10 +153,7 @@ impl Policy {
         let left_out = rule.places.at(day, Conditional::Include).difference(rule.places_on(day));
         wrapped("but not", &codes(left_out), line);
         if let Some(parties) = &rule.parties {
-            let mut names: Vec<String> =
-                parties.listed.iter().map(|party| self.party_name(*party).to_owned()).collect();
-            names.extend(parties.unlisted.then(|| "unlisted".to_owned()));
-            wrapped("party", &names, line);
+            wrapped("party", &self.party_names(parties), line);
         }
         if let Some(services) = rule.services {
             let named = (0u32..).zip(&self.service_names).filter(|(index, _)| services >> index & 1 == 1);
@@ -135,8 +170,7 @@ impl Policy {
         }
         if let Some(limit) = rule.limit.and_then(|limit| self.limit(limit)) {
             let each = if limit.each == LimitedTo::EachParty { "zone and party" } else { "zone" };
-            let per = limit.per / Timestamp::SECOND;
-            line(format!("  limit     {} octets in every {per} s, for each {each}", limit.octets));
+            line(format!("  limit     {} octets in every {}, for each {each}", limit.octets, spell(limit.per)));
         }
         if rule.in_force != Period::default() {
             line(format!("  in force  {}", period(&rule.in_force)));
@@ -148,11 +182,11 @@ impl Policy {
             line(format!("  why       {}", summary.why));
         }
         if let Some(owner) = &rule.owner {
-            line(format!("  owner     {owner} (not judged yet)"));
+            line(format!("  owner     {owner}"));
         }
         if let Some((reference, digest)) = &rule.document {
             let digest = digest.as_ref().map_or(String::new(), |digest| format!(", sha-256 {digest}"));
-            line(format!("  document  {reference}{digest} (not judged yet)"));
+            line(format!("  document  {reference}{digest} (nobody looks whether it is there)"));
         }
         if rule.effect == Effect::Permit && summary.basis.is_empty() {
             line("  basis     none".to_owned());

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::broken::{self, Rest};
 use crate::diag::{Code, Diagnostic, did_you_mean, quoted};
 use crate::model::Timestamp;
 
@@ -72,18 +73,10 @@ pub(super) fn parse<'i>(text: &'i str, sink: &mut Sink) -> DeTable<'i> {
         return DeTable::new();
     }
     let (tree, errors) = DeTable::parse_recoverable(text);
-    for error in errors.into_iter().take(Diagnostic::MAX) {
-        // Where nothing stands at the place, the last thing before it is shown.
-        let span = error.span().unwrap_or(0..0);
-        let span = if span.is_empty() && span.start == text.len() && span.start > 0 {
-            text.trim_end().len().saturating_sub(1)..text.trim_end().len()
-        } else {
-            span
-        };
-        let message = error.message().trim_end_matches('.').replace('\n', " ");
-        sink.error(Code::Syntax, message, span, "");
+    match broken::say(text, &errors, sink) {
+        Rest::Stands => tree.into_inner(),
+        Rest::Swallowed => DeTable::new(),
     }
-    tree.into_inner()
 }
 
 /// A table of the text whose keys are being read.
@@ -106,7 +99,17 @@ impl<'a, 'i> Fields<'a, 'i> {
         match value.get_ref() {
             DeValue::Table(table) => Some(Self::new(noun, table, value.span())),
             other => {
-                wrong_type(sink, noun, "a table", other, value.span());
+                let text = if let DeValue::String(text) = other { quoted(text) } else { "…".to_owned() };
+                let help = match noun {
+                    "a document" => format!("write `{{ ref = \"{}\" }}`", text.trim_matches('`')),
+                    "a limit" => "write `{ octets = \"50 GiB\", per = \"24h\" }`".to_owned(),
+                    "a period" => {
+                        "write `{ from = 2026-01-01, until = 2027-01-01 }`; one of the two is enough".to_owned()
+                    }
+                    _ => "write its keys between braces: `{ key = value }`".to_owned(),
+                };
+                let message = format!("{noun} is a table, not {}", kind(other));
+                sink.push(Diagnostic::error(Code::WrongType, message).at(value.span(), "expected a table").help(help));
                 None
             }
         }
@@ -143,6 +146,19 @@ impl<'a, 'i> Fields<'a, 'i> {
     pub(super) fn texts(&mut self, key: &'static str, sink: &mut Sink) -> Option<Spanned<Vec<Spanned<String>>>> {
         let value = self.take(key)?;
         texts(key, value, sink)
+    }
+
+    /// A list of texts that may be empty.
+    pub(super) fn texts_or_none(
+        &mut self,
+        key: &'static str,
+        sink: &mut Sink,
+    ) -> Option<Spanned<Vec<Spanned<String>>>> {
+        let value = self.take(key)?;
+        match value.get_ref() {
+            DeValue::Array(array) if array.is_empty() => Some(Spanned::new(value.span(), Vec::new())),
+            _ => texts(key, value, sink),
+        }
     }
 
     /// A text or a list of texts.
@@ -245,7 +261,8 @@ impl<'a, 'i> Fields<'a, 'i> {
         let Some(value) = self.take(key) else { return Vec::new() };
         let DeValue::Array(entries) = value.get_ref() else {
             let message = format!("`{key}` is not a list of tables");
-            let help = format!("write `[[{key}]]` above each {noun}, in double brackets");
+            let one = noun.trim_start_matches("a ");
+            let help = format!("write `[[{key}]]` above each {one}, in double brackets");
             sink.push(Diagnostic::error(Code::WrongType, message).at(value.span(), "").help(help));
             return Vec::new();
         };

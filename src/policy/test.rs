@@ -5,8 +5,10 @@
 //! decided, `rules` must be all of it; `default` stands for the policy's default. `waived` asks whether waivers cover all
 //! that is not permitted.
 //!
-//! A test is one flow and nothing before it: a `limit` is exceeded where what this flow alone carries is more, `sent` and
-//! `received` counted as they are written. That limits add up over a window is for an audit to see.
+//! `flow` is one flow and nothing before it: a `limit` is exceeded where what this flow alone carries is more, `sent` and
+//! `received` counted as they are written. `flows` are seen together, by an audit: limits add up over their windows,
+//! `decision` is the worst that any of them comes to, and `tripwires` are those that trip, all of them. What several flows come
+//! to has many reasons, so that rules and waivers are asked of one `flow` alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,8 +16,8 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::document::{FlowText, TestText};
-use super::lower::{Uses, unknown};
+use super::document::{FlowText, FlowsText, TestText};
+use super::lower::{Names, Uses};
 use super::networks::{is_private, parse_network};
 use super::party::region_pattern;
 use super::places::countries;
@@ -24,24 +26,44 @@ use super::terms::Expected;
 use super::{Judgement, Policy, Selector, Spent, Waivable, service};
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{
-    Addr, Asn, Axis, CountrySet, Decision, LimitId, LimitSet, Location, Opener, PartyId, Reason, RuleId, Timestamp,
-    Waived, ZoneId,
+    Addr, Asn, Axis, CountrySet, Decision, LimitId, LimitSet, Location, Opener, PartyId, Protocol, Reason, RuleId,
+    Timestamp, Waived, ZoneId,
 };
+
+/// Of how many flows of a test it is told what each comes to.
+const MAX_TOLD: usize = 16;
 
 /// A test of a policy, resolved.
 #[derive(Clone, Debug)]
 pub(super) struct Test {
     name: String,
-    flow: Flow,
-    expected: Expected,
-    /// The place of the expected decision.
-    span: Range<usize>,
+    flows: Flows,
+    /// The expected decision, and its place.
+    expected: Option<(Expected, Range<usize>)>,
     /// What must be among what decided.
     among: Vec<(Reason, Range<usize>)>,
     /// What must be all that decided.
     exactly: Option<(BTreeSet<Reason>, Range<usize>)>,
     /// Whether a waiver must cover all that is not permitted.
     waived: Option<(Waiving, Range<usize>)>,
+    /// The identifiers of the tripwires that must trip, and no other.
+    tripwires: Option<(BTreeSet<String>, Range<usize>)>,
+}
+
+/// What a test looks at.
+#[derive(Clone, Debug)]
+enum Flows {
+    One(Box<StatedFlow>),
+    Together(Vec<StatedFlow>),
+}
+
+impl Flows {
+    fn all(&self) -> &[StatedFlow] {
+        match self {
+            Self::One(flow) => std::slice::from_ref(flow),
+            Self::Together(flows) => flows,
+        }
+    }
 }
 
 /// Whether waivers cover what is not permitted.
@@ -51,21 +73,38 @@ enum Waiving {
     NotAll,
 }
 
+/// A flow as a test states it: what an audit would find out for itself is said.
 #[derive(Clone, Debug)]
-struct Flow {
-    at: Timestamp,
+pub struct StatedFlow {
+    /// When it began.
+    pub at: Timestamp,
+    /// Our address, which is in a zone.
+    pub near: Addr,
+    /// The far address.
+    pub far: Addr,
+    /// The protocol and port of the side that was called.
+    pub service: Option<(Protocol, u16)>,
+    /// Who opened the conversation.
+    pub opener: Opener,
+    /// The octets of payload that we sent.
+    pub sent: u64,
+    /// The octets of payload that we received.
+    pub received: u64,
+    /// Where the far end can be; of one in a zone, where that zone is.
+    pub location: Location,
+    /// The far end's autonomous system.
+    pub asn: Option<Asn>,
+    /// The name by which the far end was asked for.
+    pub name: Option<String>,
+    /// The regions that providers name for the far address.
+    pub regions: Vec<String>,
     zone: ZoneId,
-    far: Addr,
     to_zone: Option<ZoneId>,
-    location: Location,
     party: Option<PartyId>,
-    service: u16,
-    opener: Opener,
-    sent: u64,
-    received: u64,
+    class: u16,
 }
 
-impl Flow {
+impl StatedFlow {
     fn selector(&self, epoch: u16, outward: bool, spent: Spent) -> Selector {
         Selector {
             zone: self.zone,
@@ -74,10 +113,19 @@ impl Flow {
             moved: if outward { self.sent > 0 } else { self.received > 0 },
             opened_by: self.opener,
             party: self.party,
-            service: self.service,
+            service: self.class,
             spent,
         }
     }
+}
+
+/// What an audit of several flows came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The worst that any of them came to.
+    pub decision: Expected,
+    /// The tripwires that tripped, with what tripped each, in a sentence.
+    pub tripped: BTreeMap<String, String>,
 }
 
 /// What came of a test.
@@ -101,6 +149,7 @@ struct Outcome {
 pub(super) fn lower(
     written: &TestText,
     policy: &Policy,
+    names: &Names,
     uses: &mut Uses,
     tested: &mut BTreeSet<String>,
     sink: &mut Sink,
@@ -115,7 +164,7 @@ pub(super) fn lower(
         let found = policy.rule_named(name.get_ref());
         if found.is_none() {
             let ids: Vec<String> = policy.summaries.iter().map(|rule| rule.id.clone()).collect();
-            sink.push(unknown(Code::UnknownRule, "rule", name, &ids.iter()));
+            names.say_unknown((Code::UnknownRule, "rule"), name, &ids.iter(), sink);
         }
         Some((Reason::Rule(found?), name.span()))
     };
@@ -126,10 +175,37 @@ pub(super) fn lower(
         let reasons = rules.get_ref().iter().filter_map(|rule| resolve(rule, sink)).map(|(reason, _)| reason);
         exactly = Some((reasons.collect(), rules.span()));
     }
-    let flow = lower_flow(written.flow.as_ref()?, policy, sink);
-    uses.parties.extend(flow.as_ref().and_then(|flow| flow.party));
-    let expected = expect?.decision.as_ref()?;
-    if matches!(expected.get_ref(), Expected::Contact | Expected::NotInForce | Expected::Internal)
+    let tripwires = expect.and_then(|expect| expect.tripwires.as_ref()).map(|list| {
+        for id in list.get_ref() {
+            if !policy.tripwires.iter().any(|tripwire| tripwire.id == *id.get_ref()) {
+                let ids: Vec<&String> = policy.tripwires.iter().map(|tripwire| &tripwire.id).collect();
+                names.say_unknown((Code::UnknownTripwire, "tripwire"), id, &ids.into_iter(), sink);
+            }
+        }
+        (list.get_ref().iter().map(|id| id.get_ref().clone()).collect(), list.span())
+    });
+    let flows = match &written.flows {
+        FlowsText::Nothing => None,
+        FlowsText::One(flow) => lower_flow(flow, policy, names, sink).map(|flow| Flows::One(Box::new(flow))),
+        FlowsText::Together(all) => {
+            let asked = among.first().map(|(_, span)| span.clone());
+            let asked = asked.or(exactly.as_ref().map(|(_, span)| span.clone()));
+            let waived = expect.and_then(|expect| expect.waived.as_ref()).map(Spanned::span);
+            if let Some(place) = asked.or(waived) {
+                sink.push(
+                    Diagnostic::error(Code::BadExpectation, "rules and waivers are not asked of several flows")
+                        .at(place, "each flow has reasons of its own")
+                        .help("expect a `decision` or `tripwires` here, and the rule in a test with one `flow`"),
+                );
+            }
+            let flows: Vec<Option<StatedFlow>> = all.iter().map(|flow| lower_flow(flow, policy, names, sink)).collect();
+            flows.into_iter().collect::<Option<Vec<StatedFlow>>>().map(Flows::Together)
+        }
+    };
+    uses.parties.extend(flows.iter().flat_map(Flows::all).filter_map(|flow| flow.party));
+    let expected = expect?.decision.as_ref();
+    if let Some(expected) = expected
+        && matches!(expected.get_ref(), Expected::Contact | Expected::NotInForce | Expected::Internal)
         && let Some(place) =
             among.first().map(|(_, span)| span.clone()).or(exactly.as_ref().map(|(_, span)| span.clone()))
     {
@@ -142,18 +218,18 @@ pub(super) fn lower(
     }
     Some(Test {
         name: written.name.as_ref().map(|name| name.get_ref().clone())?,
-        flow: flow?,
-        expected: *expected.get_ref(),
-        span: expected.span(),
+        flows: flows?,
+        expected: expected.map(|expected| (*expected.get_ref(), expected.span())),
         among,
         exactly,
+        tripwires,
         waived: expect
             .and_then(|expect| expect.waived.as_ref())
             .map(|waived| (if *waived.get_ref() { Waiving::All } else { Waiving::NotAll }, waived.span())),
     })
 }
 
-fn lower_flow(written: &FlowText, policy: &Policy, sink: &mut Sink) -> Option<Flow> {
+fn lower_flow(written: &FlowText, policy: &Policy, names: &Names, sink: &mut Sink) -> Option<StatedFlow> {
     let address = |text: &Option<Spanned<String>>, sink: &mut Sink| {
         let text = text.as_ref()?;
         let parsed = text.get_ref().parse::<IpAddr>().ok();
@@ -169,7 +245,8 @@ fn lower_flow(written: &FlowText, policy: &Policy, sink: &mut Sink) -> Option<Fl
     let to = address(&written.to, sink);
     let zone = from.clone().and_then(|(addr, span)| {
         let zone = policy.zone_of(addr);
-        if zone.is_none() {
+        // Where a network cannot be read, the address may be in it.
+        if zone.is_none() && !names.lacks_networks() && !sink.codes().any(|code| code == Code::BadNetwork) {
             let message = format!("`{addr}` is in no zone");
             let help = to.as_ref().filter(|(to, _)| policy.zone_of(*to).is_some()).map_or(
                 "`from` is our side: an address of a zone",
@@ -193,7 +270,7 @@ fn lower_flow(written: &FlowText, policy: &Policy, sink: &mut Sink) -> Option<Fl
             sink.error(Code::BadPort, message, text.span(), "a flow has one service port");
             return None;
         }
-        Some(policy.service_class(range.protocol, &[range.first]))
+        Some((range.protocol, range.first))
     });
     let asn = written.asn.as_ref().and_then(|number| {
         let parsed = u32::try_from(*number.get_ref()).ok();
@@ -225,14 +302,20 @@ fn lower_flow(written: &FlowText, policy: &Policy, sink: &mut Sink) -> Option<Fl
         (None, Some(zone)) => policy.zone_country(zone).map_or(Location::UNKNOWN, Location::stated),
         (None, None) => Location::UNKNOWN,
     };
-    Some(Flow {
+    let name = written.name.as_ref().map(|name| name.get_ref().clone());
+    Some(StatedFlow {
         at: *written.at.as_ref()?.get_ref(),
         zone: zone?,
+        near: from?.0,
         far: to,
         to_zone,
         location,
-        party: policy.party_of(to, asn, written.name.as_ref().map(|name| name.get_ref().as_str()), &regions),
-        service: service.unwrap_or(0),
+        party: policy.party_of(to, asn, name.as_deref(), &regions),
+        class: service.map_or(0, |(protocol, port)| policy.service_class(protocol, &[port])),
+        service,
+        asn,
+        name,
+        regions,
         opener: written.initiator.as_ref().map_or(Opener::Unknown, |opener| *opener.get_ref()),
         sent: written.sent,
         received: written.received,
@@ -240,9 +323,10 @@ fn lower_flow(written: &FlowText, policy: &Policy, sink: &mut Sink) -> Option<Fl
 }
 
 impl Policy {
-    /// Runs the tests that the policy carries, in the order of the file.
-    pub fn run_tests(&self) -> Vec<TestRun> {
-        self.tests.iter().map(|test| TestRun { name: test.name.clone(), failure: test.run(self) }).collect()
+    /// Runs the tests that the policy carries, in the order of the file. `audit` says what flows come to that are seen
+    /// together; it is asked for tests with `flows` or `tripwires`.
+    pub fn run_tests(&self, audit: &dyn Fn(&[StatedFlow]) -> Seen) -> Vec<TestRun> {
+        self.tests.iter().map(|test| TestRun { name: test.name.clone(), failure: test.run(self, audit) }).collect()
     }
 
     /// The words for what decided.
@@ -253,12 +337,10 @@ impl Policy {
         }
     }
 
-    fn outcome(&self, flow: &Flow) -> Outcome {
-        let nothing =
-            |result| Outcome { result, deciding: BTreeSet::new(), directions: Vec::new(), waived: Waiving::NotAll };
-        let Some(epoch) = self.epoch(flow.at) else { return nothing(Expected::NotInForce) };
+    fn outcome(&self, flow: &StatedFlow) -> Outcome {
+        let Some(epoch) = self.epoch(flow.at) else { return Outcome::nothing(Expected::NotInForce) };
         if flow.to_zone == Some(flow.zone) {
-            return nothing(Expected::Internal);
+            return Outcome::nothing(Expected::Internal);
         }
         let control = flow.party.and_then(|party| self.controlled_from(party));
         let spent = self.spent_by(flow, epoch, control);
@@ -279,7 +361,7 @@ impl Policy {
             }
         }
         let Some(worst) = judged.iter().map(|(judgement, _)| judgement.decision).max() else {
-            return Outcome { directions, ..nothing(Expected::Contact) };
+            return Outcome { directions, ..Outcome::nothing(Expected::Contact) };
         };
         let mut deciding: BTreeSet<Reason> = BTreeSet::new();
         for (judgement, octets) in judged.iter().filter(|(judgement, _)| judgement.decision == worst) {
@@ -305,7 +387,7 @@ impl Policy {
     }
 
     /// The limits that the flow exceeds by itself.
-    fn spent_by(&self, flow: &Flow, epoch: u16, control: Option<CountrySet>) -> Spent {
+    fn spent_by(&self, flow: &StatedFlow, epoch: u16, control: Option<CountrySet>) -> Spent {
         let mut moved: BTreeMap<LimitId, u64> = BTreeMap::new();
         for (outward, octets) in [(true, flow.sent), (false, flow.received)] {
             let borders = self.borders(&flow.selector(epoch, outward, Spent::default()));
@@ -319,7 +401,7 @@ impl Policy {
         Spent { over, unmeasured: LimitSet::NONE }
     }
 
-    fn waiving(&self, flow: &Flow, reasons: impl Iterator<Item = Reason>) -> Waiving {
+    fn waiving(&self, flow: &StatedFlow, reasons: impl Iterator<Item = Reason>) -> Waiving {
         let covered: Vec<bool> = reasons
             .map(|reason| {
                 let what = Waivable {
@@ -353,14 +435,37 @@ impl Policy {
 }
 
 impl Test {
-    fn run(&self, policy: &Policy) -> Option<Diagnostic> {
-        let outcome = policy.outcome(&self.flow);
+    fn run(&self, policy: &Policy, audit: &dyn Fn(&[StatedFlow]) -> Seen) -> Option<Diagnostic> {
+        let together = matches!(self.flows, Flows::Together(_)) || self.tripwires.is_some();
+        let seen = together.then(|| audit(self.flows.all()));
+        let (outcome, mut help) = match (&self.flows, &seen) {
+            (Flows::Together(flows), Some(seen)) => (Outcome::nothing(seen.decision), Some(apart(policy, flows))),
+            (flows, _) => {
+                // INVARIANT: what is not several flows is one.
+                let flow = flows.all().first()?;
+                let outcome = policy.outcome(flow);
+                let help = flow.told(policy, &outcome);
+                (outcome, help)
+            }
+        };
         let mut wrong: Vec<(String, Range<usize>)> = Vec::new();
-        if outcome.result != self.expected {
-            wrong.push((
-                format!("expected {}, came {}", self.expected.name(), outcome.result.name()),
-                self.span.clone(),
-            ));
+        if let Some((expected, span)) = &self.expected
+            && outcome.result != *expected
+        {
+            wrong.push((format!("expected {}, came {}", expected.name(), outcome.result.name()), span.clone()));
+        }
+        if let (Some((expected, span)), Some(seen)) = (&self.tripwires, &seen) {
+            let quiet: Vec<String> =
+                expected.iter().filter(|id| !seen.tripped.contains_key(*id)).map(|id| quoted(id)).collect();
+            let more = seen.tripped.iter().filter(|(id, _)| !expected.contains(*id));
+            let (more, sentences): (Vec<String>, Vec<&str>) =
+                more.map(|(id, sentence)| (quoted(id), sentence.as_str())).unzip();
+            let said = [(quiet, "did not trip"), (more, "tripped too")].into_iter().filter(|(ids, _)| !ids.is_empty());
+            let label: Vec<String> = said.map(|(ids, what)| format!("{} {what}", ids.join(", "))).collect();
+            if !label.is_empty() {
+                wrong.push((label.join(", "), span.clone()));
+                help = Some(sentences.join("; ")).filter(|text| !text.is_empty()).or(help);
+            }
         }
         let came =
             if outcome.deciding.is_empty() { "nothing".to_owned() } else { policy.reason_names(&outcome.deciding) };
@@ -400,14 +505,36 @@ impl Test {
         for (label, span) in rest {
             failure = failure.with(span.clone(), label.clone());
         }
-        if !outcome.directions.is_empty() {
-            let party = self.flow.party.map_or_else(String::new, |party| format!(", `{}`", policy.party_name(party)));
-            let to = self.flow.location.possible();
-            let to = if to.is_anywhere() { "anywhere".to_owned() } else { format!("in {to}") };
-            let near = policy.zone_name(self.flow.zone);
-            let how = outcome.directions.join("; ");
-            failure = failure.help(format!("from `{near}` to a far end {to}{party}: {how}"));
+        if let Some(help) = help {
+            failure = failure.help(help);
         }
         Some(failure)
+    }
+}
+
+/// What each of several flows comes to by itself, for whoever has to mend a test.
+fn apart(policy: &Policy, flows: &[StatedFlow]) -> String {
+    let some: Vec<&str> = flows.iter().take(MAX_TOLD).map(|flow| policy.outcome(flow).result.name()).collect();
+    let more = if flows.len() > MAX_TOLD { ", …" } else { "" };
+    format!("each by itself, the flows come to {}{more}", some.join(", "))
+}
+
+impl Outcome {
+    fn nothing(result: Expected) -> Self {
+        Self { result, deciding: BTreeSet::new(), directions: Vec::new(), waived: Waiving::NotAll }
+    }
+}
+
+impl StatedFlow {
+    /// What each direction came to, for whoever has to mend a test.
+    fn told(&self, policy: &Policy, outcome: &Outcome) -> Option<String> {
+        if outcome.directions.is_empty() {
+            return None;
+        }
+        let party = self.party.map_or_else(String::new, |party| format!(", `{}`", policy.party_name(party)));
+        let to = self.location.possible();
+        let to = if to.is_anywhere() { "anywhere".to_owned() } else { format!("in {to}") };
+        let near = policy.zone_name(self.zone);
+        Some(format!("from `{near}` to a far end {to}{party}: {}", outcome.directions.join("; ")))
     }
 }

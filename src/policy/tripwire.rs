@@ -9,6 +9,10 @@
 //! | `choke-point` | something leaves the zone and not through the `gateways` | what the gateways let through |
 //! | `undeclared` | recipients and countries are not as the `register` declares them | recipients that share an address |
 //!
+//! With a vantage, a far end is where the round-trip times leave it, as for every decision: what they refute trips nothing, and
+//! what they show to be elsewhere can. `failover` alone takes an answer that claims and the flow's own round-trip time put inside
+//! for one from inside, even where other flows of that address refute it. `volume` asks nobody's place.
+//!
 //! A tripwire never changes a decision. Amounts are IP octets, of flows in which payload moved. A flow counts where it began: in the period, the hour and before or after the
 //! baseline in which its first packet was seen.
 
@@ -21,7 +25,7 @@ use toml::Spanned;
 
 use super::document::Texts;
 use super::lower::{Names, Uses, lower_from, lower_party_list};
-use super::measure::{octets_of, span_of};
+use super::measure::{octets_of, span_of, spell};
 use super::networks::network;
 use super::places::{Conditional, Places, Sets};
 use super::register::Register;
@@ -42,17 +46,17 @@ const MAX_TRAILING: u64 = 366;
 #[derive(Clone, Debug)]
 pub(super) struct TripwireText {
     pub(super) id: Option<Spanned<String>>,
-    kind: Option<KindText>,
+    pub(super) kind: Option<KindText>,
     title: Option<Spanned<String>>,
-    from: Texts,
-    party: Texts,
+    pub(super) from: Texts,
+    pub(super) party: Texts,
     severity: Option<Spanned<Severity>>,
     basis: Texts,
     why: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Debug)]
-enum KindText {
+pub(super) enum KindText {
     Failover {
         inside: Texts,
         attempts: Option<Spanned<u64>>,
@@ -95,7 +99,7 @@ pub enum Edge {
 }
 
 /// A condition over everything that was seen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tripwire {
     /// Its identifier.
     pub id: String,
@@ -109,12 +113,12 @@ pub struct Tripwire {
     pub why: String,
     /// What it watches for.
     pub watch: Watch,
-    zones: BTreeSet<ZoneId>,
-    parties: Option<PartySelection>,
+    pub(super) zones: BTreeSet<ZoneId>,
+    pub(super) parties: Option<PartySelection>,
 }
 
 /// What a tripwire watches for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Watch {
     /// Attempts inside a set fail, and a place outside answers.
     Failover {
@@ -171,7 +175,7 @@ pub enum Watch {
 }
 
 /// A set of countries by day.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inside {
     places: Places,
     law: Option<Date>,
@@ -187,7 +191,7 @@ impl Inside {
 }
 
 /// Hours of the day in a time zone; they may go over midnight.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quiet {
     /// From this minute of the day.
     from: u16,
@@ -232,6 +236,49 @@ impl Tripwire {
 }
 
 impl Watch {
+    /// When it trips, in words that go on from "trips if".
+    pub(super) fn condition(&self) -> String {
+        let way = |movement: Movement| match movement {
+            Movement::Out => "go out",
+            Movement::In => "come in",
+            Movement::Either => "go out and come in",
+        };
+        match self {
+            Self::Failover { inside, attempts, within } => format!(
+                "{attempts} attempts of a host to reach a party in {} go unanswered and, within {} of the first, somebody outside answers",
+                inside.written,
+                spell(*within)
+            ),
+            Self::NewEdge { by, baseline } => {
+                let what = if *by == Edge::Country { "country" } else { "party" };
+                format!("packets are exchanged with a {what} with which none were before {baseline}")
+            }
+            Self::Volume { movement, per, budget, times_tenths, trailing } => {
+                let budget = budget.map(|budget| format!("more than {budget} octets"));
+                let times = times_tenths.map(|tenths| {
+                    let times = format!("{}.{}", tenths / 10, tenths % 10);
+                    let times = times.trim_end_matches(".0");
+                    format!("more than {times} times the median of the {trailing} periods before")
+                });
+                let more = [budget, times].into_iter().flatten().collect::<Vec<_>>().join(", or ");
+                // A span of one is spelt without its number.
+                let per = spell(*per);
+                let one = if per.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "1 " };
+                format!("{more} {} in {one}{per}, with one party", way(*movement))
+            }
+            Self::Schedule { movement, quiet, budget } => {
+                format!("more than {budget} octets in all {} in the hours {}", way(*movement), quiet.written)
+            }
+            Self::ChokePoint { gateways } => {
+                let gateways: Vec<String> = gateways.iter().map(IpNet::to_string).collect();
+                format!("something leaves the zone and does not go to {}", gateways.join(", "))
+            }
+            Self::Undeclared { path, .. } => {
+                format!("somebody who gets data, or the country where, is not as `{path}` declares")
+            }
+        }
+    }
+
     /// Whether an address is one of the gateways.
     pub fn is_gateway(gateways: &[IpNet], addr: Addr) -> bool {
         let ip = addr.to_ip();
@@ -454,7 +501,7 @@ fn lower_kind(kind: &KindText, law: Option<Date>, sets: &mut Sets<'_>, sink: &mu
 }
 
 /// Two times of the day as minutes since midnight.
-fn hours(written: &Spanned<String>, sink: &mut Sink) -> Option<(u16, u16)> {
+pub(super) fn hours(written: &Spanned<String>, sink: &mut Sink) -> Option<(u16, u16)> {
     let minute = |text: &str| {
         let (hour, minute) = text.trim().split_once(':')?;
         let whole = |text: &str, most: u16| match text.parse::<u16>() {

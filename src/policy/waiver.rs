@@ -16,13 +16,15 @@ use toml::Spanned;
 
 use super::Policy;
 use super::document::Texts;
-use super::lower::{Names, midnight, unknown};
+use super::lint::{self, Facts};
+use super::lower::{Names, midnight};
 use super::networks::{NetworkTable, network};
 use super::places::country;
 use super::syntax::{Fields, Sink};
-use super::zone::PartySelection;
+use super::terms::{Effect, Period};
+use super::zone::{PartySelection, Rule};
 use crate::diag::{Code, Diagnostic, quoted};
-use crate::model::{Addr, CountrySet, PartyId, Reason, Timestamp, Waived, WaiverId, WaiverSummary, ZoneId};
+use crate::model::{Addr, Axis, CountrySet, PartyId, Reason, Timestamp, Waived, WaiverId, WaiverSummary, ZoneId};
 
 /// A waiver as it is written.
 #[derive(Clone, Debug)]
@@ -208,7 +210,7 @@ fn lower_one(written: &WaiverText, policy: &Policy, names: &Names, sink: &mut Si
         let found = policy.rule_named(name.get_ref());
         if found.is_none() {
             let ids: Vec<String> = policy.summaries.iter().map(|rule| rule.id.clone()).collect();
-            sink.push(unknown(Code::UnknownRule, "rule", name, &ids.iter()));
+            names.say_unknown((Code::UnknownRule, "rule"), name, &ids.iter(), sink);
         }
         found.map(Reason::Rule)
     });
@@ -219,7 +221,7 @@ fn lower_one(written: &WaiverText, policy: &Policy, names: &Names, sink: &mut Si
         } else if let Some(zone) = names.zones.get(name.get_ref()) {
             zones.insert(*zone);
         } else {
-            sink.push(unknown(Code::UnknownZone, "zone", name, &names.zones.keys()));
+            names.say_unknown((Code::UnknownZone, "zone"), name, &names.zones.keys(), sink);
         }
     }
     let (mut networks, mut places) = (Vec::new(), CountrySet::NOWHERE);
@@ -243,7 +245,7 @@ fn lower_one(written: &WaiverText, policy: &Policy, names: &Names, sink: &mut Si
         let unlisted = name.get_ref() == "unlisted";
         if found.is_none() && !unlisted {
             let known = names.parties.keys().chain([&names.unlisted]);
-            sink.push(unknown(Code::UnknownParty, "party", name, &known));
+            names.say_unknown((Code::UnknownParty, "party"), name, &known, sink);
         }
         PartySelection { listed: found.into_iter().collect(), unlisted }
     });
@@ -346,23 +348,54 @@ pub(super) fn on_day(policy: &Policy, today: Date) -> Vec<Diagnostic> {
     said
 }
 
-/// Waivers that no finding can fit.
-pub(super) fn never_used(policy: &Policy, sink: &mut Sink) {
+/// Waivers that no finding can fit. What only flows can show, that nothing was covered, is for reports.
+pub(super) fn never_used(facts: &Facts<'_>, sink: &mut Sink) {
+    let policy = facts.policy;
     for waiver in &policy.waivers.all {
-        let why = match waiver.rule {
-            Reason::Default if policy.default == super::Effect::Permit => "the default permits: it gives no findings",
-            Reason::Default => continue,
-            Reason::Rule(rule) => match policy.rules.get(rule.index()) {
-                Some(rule) if rule.effect == super::Effect::Permit => "the rule permits: it gives no findings",
-                Some(rule) if rule.zones.is_disjoint(&waiver.zones) => "the rule does not speak of its zones",
-                _ => continue,
-            },
+        let rule = match waiver.rule {
+            Reason::Rule(rule) => policy.rules.get(rule.index()),
+            Reason::Default => None,
         };
+        let Some(why) = waiver.never_covers(facts, rule) else { continue };
         let message = format!("no finding can fit the waiver of {}", quoted(&waiver.summary.rule));
         let mut said = Diagnostic::warning(Code::NeverMatches, message).at(waiver.span.clone(), why);
-        if matches!(waiver.rule, Reason::Rule(_)) && why.contains("permits") {
+        if rule.is_some_and(|rule| rule.effect == Effect::Permit) {
             said = said.help("where a permit leaves something out, the finding is the default's: `rule = \"default\"`");
         }
         sink.push(said);
+    }
+}
+
+impl Waiver {
+    /// Why it can cover nothing, where that is certain without any flow.
+    fn never_covers(&self, facts: &Facts<'_>, rule: Option<&Rule>) -> Option<&'static str> {
+        let policy = facts.policy;
+        let until = Period { from: None, until: Some(self.expires) };
+        if !policy.in_force.overlaps(&until) {
+            return Some("it expires before the policy is in force");
+        }
+        let Some(rule) = rule else {
+            return (policy.default == Effect::Permit).then_some("the default permits: it gives no findings");
+        };
+        let parties = |waiver: &PartySelection, rule: &PartySelection| {
+            waiver.listed.is_disjoint(&rule.listed) && !(waiver.unlisted && rule.unlisted)
+        };
+        if rule.effect == Effect::Permit {
+            Some("the rule permits: it gives no findings")
+        } else if rule.zones.is_disjoint(&self.zones) {
+            Some("the rule does not speak of its zones")
+        } else if self.parties.as_ref().zip(rule.parties.as_ref()).is_some_and(|(one, other)| parties(one, other)) {
+            Some("the rule does not speak of its party")
+        } else if policy.law.is_none() && !rule.in_force.overlaps(&until) {
+            Some("it expires before the rule is in force")
+        } else if self.networks.is_empty()
+            && rule.axis == Axis::Place
+            && !lint::days(facts, rule).any(|day| rule.places_on(day).intersects(&self.places))
+            && facts.left.get() > 0
+        {
+            Some("the rule forbids none of its countries, on any day")
+        } else {
+            None
+        }
     }
 }

@@ -1,19 +1,15 @@
 //! Limits of permit rules: what counts, in which window, for whom; and that a split of the input makes no difference.
 //!
-//! The far ends are the samples' documentation addresses: 198.51.100.0/26 is in the US, .64/26 in DE, 203.0.113.0/26 in CN.
+//! The far ends are the samples' documentation addresses ([`flows`]).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use landfall::audit::{Audit, Auditor, Grounds, Local, MAX_WINDOWS};
-use landfall::diag::{Colour, render_text};
-use landfall::locate::{Gazetteer, Horizon, Medium};
-use landfall::model::{
-    Addr, BiflowDirection, Counters, Decision, Finding, FlowRecord, InputId, Outcome, Protocol, Provenance, Report,
-    RoundTrip, Timestamp, Totals,
-};
-use landfall::policy::{Library, Policy};
+use landfall::audit::{Grounds, MAX_WINDOWS};
+use landfall::locate::{Horizon, Medium};
+use landfall::model::{Counters, Decision, Finding, FlowRecord, Outcome, Report, RoundTrip, Timestamp, Totals};
 use proptest::prelude::*;
+
+use crate::fixtures::flows::{self, opened, packet, report};
 
 const HEAD: &str = r#"
 [policy]
@@ -40,50 +36,14 @@ const HOURLY: &str = "[[rule]]\nid = \"hourly\"\neffect = \"permit\"\nfrom = [\"
                       severity = \"high\"\nlimit = { octets = \"1000\", per = \"1h\" }\n";
 
 fn grounds(rules: &str) -> Grounds {
-    let text = format!("{HEAD}\n{rules}");
-    let parsed = Policy::parse("limits.toml", &text, Library::embedded());
-    let said = render_text("limits.toml", &text, &parsed.diagnostics, Colour::Never);
-    let policy = parsed.policy.unwrap_or_else(|| panic!("{said}"));
-    let places = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples/places.mmdb");
-    let gazetteer = Gazetteer::open(&[places]).expect("the samples' places");
-    Grounds { policy: Some(policy), atlas: gazetteer.into(), local: Local::Zones, horizon: None }
-}
-
-fn addr(text: &str) -> Addr {
-    text.parse::<std::net::IpAddr>().expect("an address").into()
+    flows::grounds(flows::policy(&format!("{HEAD}\n{rules}")))
 }
 
 /// A flow that our side opened, with the IP octets that it sent; all but twenty of them are payload.
 fn flow(at: &str, near: &str, far: &str, octets: u64) -> FlowRecord {
-    let start: Timestamp = at.parse().expect("a time");
-    let mut record = FlowRecord::new(addr(near), addr(far), Protocol::TCP, start, Provenance::new(InputId(0), 1));
-    record.forward = Counters { octets, packets: 1, payload: octets - 20 };
-    record.direction = BiflowDirection::Initiator;
-    (record.sport, record.dport) = (50_000, 443);
+    let mut record = opened(at, near, far);
+    record.forward = packet(octets, 20);
     record
-}
-
-fn audit(grounds: &Grounds, flows: &[FlowRecord]) -> Audit {
-    let mut auditor = Auditor::new(grounds);
-    for flow in flows {
-        auditor.observe(flow, None);
-    }
-    auditor.finish()
-}
-
-/// The report on flows, which must be the same in several splits and orders.
-fn report(grounds: &Grounds, flows: &[FlowRecord]) -> Report {
-    let whole = audit(grounds, flows);
-    let mut backwards: Vec<FlowRecord> = flows.to_vec();
-    backwards.reverse();
-    assert_eq!(audit(grounds, &backwards), whole, "the order means nothing");
-    for at in [0, flows.len() / 3, flows.len() / 2, flows.len()] {
-        let (one, other) = flows.split_at(at);
-        let mut merged = audit(grounds, other);
-        merged.merge(audit(grounds, one)).expect("the same grounds");
-        assert_eq!(merged, whole, "a split at {at} means nothing");
-    }
-    whole.report(grounds, None)
 }
 
 /// How many records were permitted, could not be decided and were forbidden.

@@ -50,6 +50,7 @@ mod policy_laws;
 mod policy_mistakes;
 mod policy_pages;
 mod policy_schema;
+mod policy_together;
 mod policy_waivers;
 mod quality;
 mod readme;

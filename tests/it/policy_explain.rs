@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::civil::date;
+use landfall::audit::rehearse;
 use landfall::cli::policy::STARTER;
 use landfall::diag::{Checked, Code, Colour, Diagnostic, render_page, render_text, to_sarif};
 use landfall::policy::{Library, Policy};
@@ -17,7 +18,7 @@ fn said(text: &str) -> Vec<Diagnostic> {
     let mut said = parsed.diagnostics;
     if let Some(policy) = parsed.policy {
         said.extend(policy.overdue(date(2026, 11, 22)));
-        said.extend(policy.run_tests().into_iter().filter_map(|run| run.failure));
+        said.extend(rehearse(&policy).into_iter().filter_map(|run| run.failure));
     }
     said
 }
@@ -152,7 +153,7 @@ expect = { decision = "permit" }
 /// What each change does is reckoned by hand: nothing is ever sent to Hong Kong or received in these tests.
 #[test]
 fn mutation_finds_what_no_test_notices() {
-    let found = Policy::mutate("m.toml", TESTED, Library::embedded()).unwrap();
+    let found = Policy::mutate("m.toml", TESTED, Library::embedded(), &|policy| rehearse(&policy)).unwrap();
     let told: Vec<&str> = found.survivors.iter().map(|one| one.message.as_str()).collect();
     assert_eq!(
         told,
@@ -164,11 +165,17 @@ fn mutation_finds_what_no_test_notices() {
     // The default, the network of the zone, the rule, `CN` and `HK`, two other movements.
     assert_eq!((found.tried, found.idle, found.left_out), (7, 0, 0));
     let more = "[[test]]\nname = \"from Hong Kong\"\nflow = { at = 2026-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"HK\"], received = 1 }\nexpect = { decision = \"forbid\", rule = \"no-china\" }\n";
-    let found = Policy::mutate("m.toml", &format!("{TESTED}{more}"), Library::embedded()).unwrap();
+    let found =
+        Policy::mutate("m.toml", &format!("{TESTED}{more}"), Library::embedded(), &|policy| rehearse(&policy)).unwrap();
     assert_eq!(found.survivors, []);
     // A policy whose tests fail is not mutated, and neither is a text that is none.
-    assert_eq!(Policy::mutate("m.toml", &TESTED.replace("permit\" }", "forbid\" }"), Library::embedded()), None);
-    assert_eq!(Policy::mutate("m.toml", "x", Library::embedded()), None);
+    assert_eq!(
+        Policy::mutate("m.toml", &TESTED.replace("permit\" }", "forbid\" }"), Library::embedded(), &|policy| rehearse(
+            &policy
+        )),
+        None
+    );
+    assert_eq!(Policy::mutate("m.toml", "x", Library::embedded(), &|policy| rehearse(&policy)), None);
 }
 
 #[test]
@@ -204,7 +211,7 @@ owner = "o"
 reason = "w"
 expires = 2027-01-01
 "#;
-    let found = Policy::mutate("m.toml", text, Library::embedded()).unwrap();
+    let found = Policy::mutate("m.toml", text, Library::embedded(), &|policy| rehearse(&policy)).unwrap();
     let told: Vec<&str> = found.survivors.iter().map(|one| one.message.as_str()).collect();
     for part in [
         "the default becomes `forbid`",
@@ -238,7 +245,7 @@ expires = 2027-01-01
 /// The starter's own tests notice everything that the starter says, or it says why not.
 #[test]
 fn the_starter_survives_as_it_says() {
-    let found = Policy::mutate("starter.toml", STARTER, Library::embedded()).unwrap();
+    let found = Policy::mutate("starter.toml", STARTER, Library::embedded(), &|policy| rehearse(&policy)).unwrap();
     let drawn = render_text("starter.toml", STARTER, &found.survivors, Colour::Never);
     assert_eq!(drawn, "");
 }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use landfall::audit::rehearse;
 use landfall::diag::{Colour, render_text};
 use landfall::policy::{Library, Policy};
 
@@ -39,7 +40,10 @@ struct Case {
 
 struct Flow {
     line: usize,
-    test: String,
+    /// As a test of the flow by itself.
+    alone: String,
+    /// As a test of what an audit of it comes to.
+    seen: String,
 }
 
 fn pages() -> Vec<PathBuf> {
@@ -76,7 +80,7 @@ fn cases(page: &str) -> Vec<Case> {
                 Some(_) if cells.iter().all(|cell| cell.chars().all(|c| c == '-')) => {}
                 Some(header) => {
                     let case = cases.last_mut().expect("a policy before a table of flows");
-                    case.flows.push(Flow { line: number + 1, test: test(number + 1, header, &cells) });
+                    case.flows.push(flow(number + 1, header, &cells));
                 }
             }
         } else {
@@ -86,8 +90,8 @@ fn cases(page: &str) -> Vec<Case> {
     cases
 }
 
-/// A row of a table as a test of a policy.
-fn test(line: usize, header: &[String], cells: &[String]) -> String {
+/// A row of a table as tests of a policy.
+fn flow(line: usize, header: &[String], cells: &[String]) -> Flow {
     assert_eq!(header.len(), cells.len(), "line {line}: as many cells as the table has columns");
     let (mut flow, mut decision, mut by, mut waived) = (Vec::new(), String::new(), Vec::new(), "");
     for (column, cell) in header.iter().zip(cells) {
@@ -122,10 +126,13 @@ fn test(line: usize, header: &[String], cells: &[String]) -> String {
         }
     }
     let rules = if by.is_empty() { String::new() } else { format!(", rules = [{}]", by.join(", ")) };
-    format!(
-        "[[test]]\nname = \"line {line}\"\nflow = {{ {} }}\nexpect = {{ decision = \"{decision}\"{rules}{waived} }}\n",
-        flow.join(", ")
-    )
+    let flow = flow.join(", ");
+    let alone = format!(
+        "[[test]]\nname = \"line {line}\"\nflow = {{ {flow} }}\nexpect = {{ decision = \"{decision}\"{rules}{waived} }}\n"
+    );
+    let seen =
+        format!("[[test]]\nname = \"line {line}\"\nflows = [{{ {flow} }}]\nexpect = {{ decision = \"{decision}\" }}\n");
+    Flow { line, alone, seen }
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn every_page_holds() {
         let mut lines: Vec<String> = page.lines().map(str::to_owned).collect();
         for case in cases(&page).into_iter().rev() {
             policies += 1;
-            let tests: String = case.flows.iter().map(|flow| flow.test.as_str()).collect();
+            let tests: String = case.flows.iter().map(|flow| flow.alone.as_str()).collect();
             let text = format!("{}{tests}", case.policy);
             let parsed = Policy::parse("policy.toml", &text, Library::embedded());
             let said = render_text("policy.toml", &text, &parsed.diagnostics, Colour::Never);
@@ -166,11 +173,19 @@ fn every_page_holds() {
                 );
                 continue;
             };
-            for (run, flow) in policy.run_tests().iter().zip(&case.flows) {
-                flows += 1;
-                if let Some(failure) = &run.failure {
-                    let drawn = render_text("policy.toml", &text, std::slice::from_ref(failure), Colour::Never);
-                    let _ = writeln!(wrong, "{name} line {}:\n{drawn}", flow.line);
+            let seen: String = case.flows.iter().map(|flow| flow.seen.as_str()).collect();
+            let seen_text = format!("{}{seen}", case.policy);
+            let seen = Policy::parse("policy.toml", &seen_text, Library::embedded()).policy.expect("the same policy");
+            for (text, policy) in [(&text, &policy), (&seen_text, &seen)] {
+                let runs = rehearse(policy);
+                // The policy's own tests come first.
+                let own = runs.len() - case.flows.len();
+                flows += case.flows.len();
+                for (run, flow) in runs[own..].iter().zip(&case.flows) {
+                    if let Some(failure) = &run.failure {
+                        let drawn = render_text("policy.toml", text, std::slice::from_ref(failure), Colour::Never);
+                        let _ = writeln!(wrong, "{name} line {}:\n{drawn}", flow.line);
+                    }
                 }
             }
         }

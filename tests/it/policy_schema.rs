@@ -128,7 +128,8 @@ fn the_schema_and_the_parser_know_the_same_keys() {
         ("[[waiver]]", "/$defs/waiver/properties"),
         ("[[waiver]]\n[waiver.finding]", "/$defs/waiver/properties/finding/properties"),
         ("[[test]]", "/$defs/test/properties"),
-        ("[[test]]\n[test.flow]", "/$defs/test/properties/flow/properties"),
+        ("[[test]]\n[test.flow]", "/$defs/flow/properties"),
+        ("[[test]]\n[[test.flows]]", "/$defs/flow/properties"),
         ("[[test]]\n[test.expect]", "/$defs/test/properties/expect/properties"),
     ];
     let schema = schema();

@@ -1,18 +1,16 @@
 //! Tripwires: each kind trips on what it watches for and on nothing else, in any split and order of the flows.
 //!
-//! The far ends are the samples' documentation addresses: 198.51.100.0/26 is in the US, .64/26 in DE, .128/26 in the US
-//! (another operator), 203.0.113.0/26 in CN, 203.0.113.64/26 in AQ, 192.0.2.0/25 in SE.
+//! The far ends are the samples' documentation addresses ([`flows`]).
 
-use std::path::PathBuf;
-
-use landfall::audit::{Audit, Auditor, Grounds, Local};
+use landfall::audit::{Grounds, MAX_ADDRESSES};
 use landfall::diag::{Colour, render_text};
-use landfall::locate::Gazetteer;
+use landfall::locate::{Horizon, Medium};
 use landfall::model::{
-    Addr, BiflowDirection, Counters, FlowFlags, FlowRecord, InputId, Outcome, Protocol, Provenance, Report, Timestamp,
-    TripwireResult,
+    BiflowDirection, Counters, FlowFlags, FlowRecord, Outcome, Report, RoundTrip, Timestamp, TripwireResult,
 };
 use landfall::policy::{Library, Policy};
+
+use crate::fixtures::flows::{self, audit, grounds, opened, packet};
 
 const POLICY: &str = r#"
 [policy]
@@ -37,56 +35,19 @@ match = [{ networks = ["198.51.100.64/26"] }]
 "#;
 
 fn policy(tripwire: &str) -> Policy {
-    let text = format!("{POLICY}\n[[tripwire]]\nid = \"w\"\n{tripwire}\n");
-    let parsed = Policy::parse("wires.toml", &text, Library::embedded());
-    let said = render_text("wires.toml", &text, &parsed.diagnostics, Colour::Never);
-    parsed.policy.unwrap_or_else(|| panic!("{said}"))
-}
-
-fn grounds(policy: Policy) -> Grounds {
-    let places = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples/places.mmdb");
-    let gazetteer = Gazetteer::open(&[places]).expect("the samples' places");
-    Grounds { policy: Some(policy), atlas: gazetteer.into(), local: Local::Zones, horizon: None }
-}
-
-fn addr(text: &str) -> Addr {
-    text.parse::<std::net::IpAddr>().expect("an address").into()
+    flows::policy(&format!("{POLICY}\n[[tripwire]]\nid = \"w\"\n{tripwire}\n"))
 }
 
 /// A flow that our side opened: when, whom, and how much payload went and came.
 fn flow(at: &str, near: &str, far: &str, sent: u64, received: u64) -> FlowRecord {
-    let start: Timestamp = at.parse().expect("a time");
-    let mut record = FlowRecord::new(addr(near), addr(far), Protocol::TCP, start, Provenance::new(InputId(0), 1));
-    let carried = |payload: u64, packets: u64| Counters { octets: payload + 40 * packets, packets, payload };
-    record.forward = carried(sent, 1);
-    record.reverse = if received > 0 { carried(received, 1) } else { Counters::default() };
-    record.direction = BiflowDirection::Initiator;
-    (record.sport, record.dport) = (50_000, 443);
+    let mut record = opened(at, near, far);
+    record.forward = packet(sent + 40, 40);
+    record.reverse = if received > 0 { packet(received + 40, 40) } else { Counters::default() };
     record
 }
 
-fn audit(grounds: &Grounds, flows: &[FlowRecord]) -> Audit {
-    let mut auditor = Auditor::new(grounds);
-    for flow in flows {
-        auditor.observe(flow, None);
-    }
-    auditor.finish()
-}
-
-/// The report on flows, which must be the same bytes in three splits and orders.
 fn report(policy: Policy, flows: &[FlowRecord]) -> Report {
-    let grounds = grounds(policy);
-    let whole = audit(&grounds, flows);
-    let mut backwards: Vec<FlowRecord> = flows.to_vec();
-    backwards.reverse();
-    assert_eq!(audit(&grounds, &backwards), whole, "the order means nothing");
-    for at in [0, flows.len() / 3, flows.len() / 2, flows.len()] {
-        let (one, other) = flows.split_at(at);
-        let mut merged = audit(&grounds, other);
-        merged.merge(audit(&grounds, one)).expect("the same grounds");
-        assert_eq!(merged, whole, "a split at {at} means nothing");
-    }
-    whole.report(&grounds, None)
+    flows::report(&grounds(policy), flows)
 }
 
 fn wire(tripwire: &str, flows: &[FlowRecord]) -> TripwireResult {
@@ -348,6 +309,102 @@ fn what_is_worth_knowing_does_not_fail_a_run() {
         assert_eq!(report.tripwires[0].tripped.len(), 1);
         assert_eq!(report.outcome == Outcome::Forbidden, fails, "{severity}");
     }
+}
+
+/// The observation point stands in Frankfurt.
+fn in_frankfurt(tripwire: &str) -> Grounds {
+    let vantage = "50.11,8.68".parse().expect("a vantage");
+    Grounds { horizon: Some(Horizon::new(vantage, Medium::Fibre)), ..grounds(policy(tripwire)) }
+}
+
+/// The same flow, answered within 2 ms: no further than 200 km away.
+fn near(mut flow: FlowRecord) -> FlowRecord {
+    flow.dst_rtt = RoundTrip::new(2_000, 5).expect("a time");
+    flow
+}
+
+fn from_frankfurt(tripwire: &str, flows: &[FlowRecord]) -> TripwireResult {
+    flows::report(&in_frankfurt(tripwire), flows).tripwires.remove(0)
+}
+
+#[test]
+fn what_round_trip_times_refute_is_no_answer_from_outside() {
+    // Everything within 200 km of Frankfurt is among these.
+    let inside =
+        FAILOVER.replace(r#"["US", "CA"]"#, r#"["US", "CA", "DE", "FR", "BE", "NL", "LU", "CH", "AT", "CZ", "LI"]"#);
+    assert_eq!(from_frankfurt(&inside, &fault()).tripped.len(), 1, "without a time nothing is refuted");
+    let mut answered = fault();
+    answered[2] = near(answered[2]);
+    assert_eq!(from_frankfurt(&inside, &answered).tripped, [], "what claims put in China answered from near Frankfurt");
+    // Any flow of the address is evidence for all of them, before and after.
+    for at in ["2020-03-30T14:00:00Z", "2020-03-30T16:00:00Z"] {
+        let mut flows = fault();
+        flows.push(near(flow(at, "10.1.0.7", "203.0.113.7", 10, 10)));
+        assert_eq!(from_frankfurt(&inside, &flows).tripped, [], "another flow refutes it");
+    }
+    // Neither are attempts that went elsewhere than claims say.
+    let mut flows = fault();
+    flows.push(near(flow("2020-03-30T14:00:00Z", "10.1.0.7", "198.51.100.8", 10, 10)));
+    assert_eq!(from_frankfurt(FAILOVER, &flows).tripped, [], "one of the two attempts did not go to North America");
+    // And what is nowhere by claims can be shown to be outside.
+    let mut flows = fault();
+    flows[2] = near(flow("2020-03-30T15:00:41Z", "10.1.0.9", "203.0.113.7", 900, 4000));
+    assert_eq!(from_frankfurt(FAILOVER, &flows).tripped.len(), 1, "near Frankfurt is not in North America");
+}
+
+#[test]
+fn a_country_that_is_refuted_is_no_new_edge() {
+    let edge = "kind = \"new-edge\"\nfrom = [\"office\"]\nbaseline = 2026-02-01";
+    let before = near(flow("2026-01-10T00:00:00Z", "10.1.0.9", "203.0.113.7", 100, 100));
+    let claimed = flow("2026-02-03T00:00:00Z", "10.1.0.9", "203.0.113.70", 10, 10);
+    let said = from_frankfurt(edge, &[before, claimed]).tripped;
+    assert!(said.len() == 1 && said[0].sentence.starts_with("AQ was reached first"), "{said:?}");
+    let shown = flow("2026-02-04T00:00:00Z", "10.1.0.9", "203.0.113.70", 10, 10);
+    assert_eq!(from_frankfurt(edge, &[before, claimed, near(shown)]).tripped, [], "both are near Frankfurt");
+}
+
+#[test]
+fn a_register_is_held_against_where_recipients_can_be() {
+    let text = "kind = \"undeclared\"\nfrom = [\"office\"]\nregister = \"r.csv\"";
+    let said = |flows: &[FlowRecord]| {
+        let mut grounds = in_frankfurt(text);
+        let policy = grounds.policy.as_mut().expect("a policy");
+        let register = b"recipient,countries\npartner,DE\nmeet,US\n";
+        policy.read_registers(|_| Ok(register.to_vec())).expect("a register");
+        let result = flows::report(&grounds, flows).tripwires.remove(0);
+        result.tripped.into_iter().map(|tripped| tripped.sentence).collect::<Vec<_>>()
+    };
+    let china = flow("2026-01-01T00:00:00Z", "10.1.0.9", "203.0.113.7", 100, 0);
+    assert_eq!(said(&[china]), ["meet receives data in CN: the register declares US"]);
+    let shown = said(&[china, near(flow("2026-01-02T00:00:00Z", "10.1.0.9", "203.0.113.7", 100, 10))]);
+    assert!(shown.len() == 1 && shown[0].contains("DE") && !shown[0].contains("CN"), "{shown:?}");
+}
+
+/// Of more addresses than are kept the claims decide, and the same ones in any split.
+#[test]
+fn addresses_beyond_those_that_are_kept_have_the_place_of_their_claims() {
+    let grounds = in_frankfurt("kind = \"choke-point\"\nfrom = [\"office\"]\ngateways = [\"10.2.0.9\"]");
+    let count = MAX_ADDRESSES as u32 + 50;
+    let flows: Vec<FlowRecord> = (0..count)
+        .map(|number| {
+            let mut one = near(flow("2026-01-01T00:00:00Z", "10.1.0.9", "203.0.113.7", 10, 10));
+            one.dst = landfall::model::Addr::v4([20, (number >> 16) as u8, (number >> 8) as u8, number as u8]);
+            one
+        })
+        .collect();
+    let whole = audit(&grounds, &flows);
+    let (one, other) = flows.split_at(40_000);
+    let mut merged = audit(&grounds, other);
+    merged.merge(audit(&grounds, one)).expect("the same grounds");
+    assert_eq!(merged, whole);
+    let result = whole.report(&grounds, None).tripwires.remove(0);
+    let counts: Vec<(bool, u64)> = result
+        .tripped
+        .iter()
+        .map(|tripped| (tripped.sentence.contains("a place that no source knows"), tripped.flows))
+        .collect();
+    assert_eq!(counts.iter().map(|(_, flows)| flows).sum::<u64>(), u64::from(count));
+    assert!(counts.contains(&(true, 50)) && counts.contains(&(false, MAX_ADDRESSES as u64)), "{counts:?}");
 }
 
 /// More cells than are kept: the earliest stay, in any split, and the rest is said.

@@ -1,0 +1,139 @@
+//! What is not TOML, in words that help: the parser's own are for those who know the format.
+
+use std::ops::Range;
+
+use super::syntax::Sink;
+use crate::diag::{Code, Diagnostic};
+
+/// What is to be done with what could be read beside the mistakes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It is as it was meant, but for the lines with mistakes.
+    Stands,
+    /// A list or table that does not end has swallowed it.
+    Swallowed,
+}
+
+/// Says what is not TOML: of each line the first mistake, since the others are its echoes, and nothing behind a list that does not
+/// end.
+pub(super) fn say(text: &str, errors: &[toml::de::Error], sink: &mut Sink) -> Rest {
+    let mut mistakes: Vec<(Range<usize>, String)> = errors
+        .iter()
+        .map(|error| (place(text, error.span()), error.message().trim_end_matches('.').replace('\n', " ")))
+        .collect();
+    mistakes.sort_by_key(|(span, _)| span.start);
+    let mut told = None;
+    for (span, message) in mistakes.into_iter().take(Diagnostic::MAX) {
+        let line = line_start(text, span.start);
+        let here = text.get(span.start..).unwrap_or_default();
+        if let Some((message, help)) = bare_word(here, &message) {
+            // Each is a mistake of its own.
+            told = Some(line);
+            sink.push(Diagnostic::error(Code::Syntax, message).at(span, "expected a value").help(help));
+            continue;
+        }
+        if told == Some(line) {
+            continue;
+        }
+        told = Some(line);
+        if is_statement(text, line) && between_entries(&message) && text.get(line..span.start).is_some_and(is_blank) {
+            let end = text.get(..line).unwrap_or_default().trim_end().len();
+            let last = text.get(..end).and_then(|before| before.chars().next_back()).map_or(0, char::len_utf8);
+            sink.push(
+                Diagnostic::error(Code::Syntax, "a list or a table does not end")
+                    .at(end - last..end, "`]` or `}` is missing behind this")
+                    .help("what follows was not read: there can be more mistakes in it"),
+            );
+            return Rest::Swallowed;
+        }
+        let help = help(text.get(line..).unwrap_or_default(), &message);
+        sink.push(Diagnostic::error(Code::Syntax, message).at(span, "").maybe_help(help));
+    }
+    Rest::Stands
+}
+
+/// Where a mistake is shown: where nothing stands at the place, the last thing before it.
+fn place(text: &str, span: Option<Range<usize>>) -> Range<usize> {
+    let span = span.unwrap_or(0..0);
+    if span.is_empty() && span.start == text.len() && span.start > 0 {
+        let end = text.trim_end().len();
+        let last = text.get(..end).and_then(|before| before.chars().next_back()).map_or(0, char::len_utf8);
+        return end.saturating_sub(last)..end;
+    }
+    span
+}
+
+fn line_start(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().get(..offset.min(text.len())).unwrap_or_default();
+    before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// Whether the parser looked for the next entry of a list or a table.
+fn between_entries(message: &str) -> bool {
+    ["missing comma", "unexpected"].iter().any(|word| message.contains(word))
+}
+
+/// Whether a line begins something of its own: `[table]`, or `key = value`.
+fn is_statement(text: &str, line: usize) -> bool {
+    let line = text.get(line..).unwrap_or_default().lines().next().unwrap_or_default().trim();
+    let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+    let is_key = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let table = line.starts_with('[') && line.trim_start_matches('[').starts_with(|c: char| c.is_ascii_alphabetic());
+    table || (!key.is_empty() && key.bytes().all(is_key))
+}
+
+/// What is said of a word that stands where a value should, and not in quotation marks.
+fn bare_word(here: &str, message: &str) -> Option<(String, String)> {
+    let of_values = ["string values must be quoted", "invalid float", "invalid boolean"];
+    if !of_values.iter().any(|known| message.starts_with(known)) {
+        return None;
+    }
+    let word: String =
+        here.chars().take_while(|c| c.is_alphanumeric() || "-_.@*/“”„‘’".contains(*c)).take(64).collect();
+    let plain = word.trim_matches(['“', '”', '„', '‘', '’']);
+    if plain.len() < word.len() {
+        let help = format!("write straight quotation marks: `\"{plain}\"`");
+        return Some(("these are no quotation marks of TOML".to_owned(), help));
+    }
+    let letter = word.chars().next().is_some_and(char::is_alphabetic);
+    letter.then(|| {
+        let help = format!("texts stand in quotation marks: `\"{word}\"`");
+        (format!("`{word}` stands without quotation marks"), help)
+    })
+}
+
+/// What to write instead, where that can be told from the line.
+fn help(line: &str, message: &str) -> Option<String> {
+    let line = line.lines().next().unwrap_or_default();
+    let value = line.split_once('=').map_or("", |(_, value)| value);
+    let is_key = |key: &str| key.trim().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if line.split_once(':').is_some_and(|(key, _)| is_key(key)) {
+        return Some("a value stands behind `=`, not behind a colon: `default = \"forbid\"`".to_owned());
+    }
+    if message.starts_with("key with no value") {
+        return Some("write `key = value`, or put `#` before a remark".to_owned());
+    }
+    if message.contains("duplicate key") {
+        return Some("a key is written once in a table: take one of the two out".to_owned());
+    }
+    day_first(value).map(|day| format!("dates begin with the year: `{day}`"))
+}
+
+/// `01.02.2026` as `2026-02-01`: which of the two is the day nobody can know, so that the second is taken for the month as in
+/// most of the world.
+fn day_first(value: &str) -> Option<String> {
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let dotted = value.split([' ', ',', '}', '{', ']', '[']).find(|part| {
+        let parts: Vec<&str> = part.split(['.', '/']).collect();
+        parts.len() == 3 && parts.iter().all(is_number) && parts.last().is_some_and(|year| year.len() == 4)
+    })?;
+    let parts: Vec<&str> = dotted.split(['.', '/']).collect();
+    match parts.as_slice() {
+        [day, month, year] if day.len() <= 2 && month.len() <= 2 => Some(format!("{year}-{month:0>2}-{day:0>2}")),
+        _ => None,
+    }
+}

@@ -1,0 +1,233 @@
+//! Tests of policies whose flows are seen together: limits add up, tripwires trip, and taking either out is noticed.
+
+use landfall::audit::rehearse;
+use landfall::diag::{Code, Colour, render_text};
+use landfall::policy::{Library, Policy};
+
+const HEAD: &str = r#"
+[policy]
+id      = "together"
+default = "forbid"
+
+[zone.office]
+networks = ["10.1.0.0/16"]
+country  = "DE"
+
+[party.meet]
+match = [{ networks = ["198.51.100.0/26"] }]
+
+[party.desk]
+match = [{ networks = ["198.51.100.64/26"] }]
+
+[[rule]]
+id       = "tickets"
+effect   = "permit"
+from     = ["office"]
+to       = ["US", "CA"]
+movement = "either"
+basis    = ["contract"]
+limit    = { octets = "1000", per = "24h" }
+"#;
+
+/// A flow at a time of 2 March 2026 (UTC).
+fn flow(time: &str, to: &str, place: &str, sent: u64, received: u64) -> String {
+    format!(
+        "  {{ at = 2026-03-{time}Z, from = \"10.1.0.9\", to = \"{to}\", in = [\"{place}\"], service = \"tcp/443\", initiator = \"local\", \
+         sent = {sent}, received = {received} }},\n"
+    )
+}
+
+fn test(flows: &[String], expect: &str) -> String {
+    format!("\n[[test]]\nname = \"t\"\nflows = [\n{}]\nexpect = {{ {expect} }}\n", flows.concat())
+}
+
+/// What is said of a policy: when it is read, and by its tests.
+fn said(text: &str) -> (Vec<Code>, String) {
+    let parsed = Policy::parse("t.toml", text, Library::embedded());
+    let mut said = parsed.diagnostics;
+    said.retain(|one| one.is_error());
+    if let Some(policy) = parsed.policy {
+        said.extend(rehearse(&policy).into_iter().filter_map(|run| run.failure));
+    }
+    (said.iter().map(|one| one.code).collect(), render_text("t.toml", text, &said, Colour::Never))
+}
+
+fn passes(text: &str) {
+    let (codes, drawn) = said(text);
+    assert_eq!(codes, [], "{drawn}");
+}
+
+fn fails(text: &str, with: &[&str]) {
+    let (codes, drawn) = said(text);
+    assert_eq!(codes, [Code::TestFailed], "{drawn}");
+    for part in with {
+        assert!(drawn.contains(part), "{part} is not in\n{drawn}");
+    }
+}
+
+#[test]
+fn limits_add_up_over_their_windows() {
+    let far = "198.51.100.7";
+    let day = [flow("02T09:00:00", far, "US", 600, 0), flow("02T18:00:00", far, "CA", 300, 100)];
+    passes(&format!("{HEAD}{}", test(&day, "decision = \"permit\"")));
+    let over = [flow("02T09:00:00", far, "US", 600, 0), flow("02T18:00:00", far, "CA", 300, 101)];
+    passes(&format!("{HEAD}{}", test(&over, "decision = \"forbid\"")));
+    let two_days = [flow("02T23:59:59", far, "US", 1000, 0), flow("03T00:00:00", far, "CA", 0, 1000)];
+    passes(&format!("{HEAD}{}", test(&two_days, "decision = \"permit\"")));
+    fails(
+        &format!("{HEAD}{}", test(&over, "decision = \"permit\"")),
+        &["expected permit, came forbid", "each by itself, the flows come to permit, permit"],
+    );
+}
+
+#[test]
+fn the_decision_of_several_flows_is_the_worst() {
+    let permitted = flow("02T09:00:00", "198.51.100.7", "US", 1, 0);
+    let contact = flow("02T09:00:00", "198.51.100.7", "CN", 0, 0);
+    let forbidden = flow("02T09:00:00", "198.51.100.7", "CN", 1, 0);
+    let decided = |flows: &[String], decision: &str| {
+        passes(&format!("{HEAD}{}", test(flows, &format!("decision = \"{decision}\""))));
+    };
+    decided(std::slice::from_ref(&contact), "contact");
+    decided(&[permitted.clone(), contact.clone()], "permit");
+    decided(&[forbidden, contact, permitted], "forbid");
+}
+
+#[test]
+fn a_tripwire_that_does_not_trip_or_trips_too_is_told() {
+    let wire = "[[tripwire]]\nid = \"quiet\"\nkind = \"schedule\"\nfrom = [\"office\"]\nquiet = \"00:00-06:00\"\ntime-zone = \"UTC\"\n";
+    let night = [flow("02T03:00:00", "198.51.100.7", "US", 1, 0)];
+    let noon = [flow("02T12:00:00", "198.51.100.7", "US", 1, 0)];
+    passes(&format!("{HEAD}{wire}{}", test(&night, "tripwires = [\"quiet\"]")));
+    passes(&format!("{HEAD}{wire}{}", test(&noon, "tripwires = []")));
+    fails(&format!("{HEAD}{wire}{}", test(&noon, "tripwires = [\"quiet\"]")), &["`quiet` did not trip"]);
+    let trips = ["`quiet` tripped too", "1 octets moved between zone office and party meet in US in the quiet hours"];
+    fails(&format!("{HEAD}{wire}{}", test(&night, "tripwires = []")), &trips);
+    // Nothing is asked of tripwires where none are expected.
+    passes(&format!("{HEAD}{wire}{}", test(&night, "decision = \"permit\"")));
+    // One flow can be asked for both.
+    let one = night[0].trim().trim_end_matches(',').to_owned();
+    let both = format!(
+        "{HEAD}{wire}[[test]]\nname = \"t\"\nflow = {one}\nexpect = {{ decision = \"permit\", rule = \"tickets\", tripwires = [\"quiet\"] }}\n"
+    );
+    passes(&both);
+}
+
+#[test]
+fn mistakes_in_tests_of_several_flows_have_a_place() {
+    let flows = [flow("02T03:00:00", "198.51.100.7", "US", 1, 0)];
+    let one = flows[0].trim().trim_end_matches(',').to_owned();
+    for (text, code, help) in [
+        (test(&flows, "decision = \"permit\", rule = \"tickets\""), Code::BadExpectation, "in a test with one `flow`"),
+        (test(&flows, "decision = \"permit\", waived = true"), Code::BadExpectation, "in a test with one `flow`"),
+        (test(&flows, "tripwires = [\"quite\"]"), Code::UnknownTripwire, "the policy has no tripwire at all"),
+        (test(&flows, ""), Code::MissingKey, "say what should come"),
+        (test(&[], "decision = \"permit\""), Code::EmptyList, "nothing here"),
+        (
+            format!("[[test]]\nname = \"t\"\nflow = {one}\nflows = [{one}]\nexpect = {{ decision = \"permit\" }}\n"),
+            Code::BadValue,
+            "write two tests",
+        ),
+        ("[[test]]\nname = \"t\"\nexpect = { decision = \"permit\" }\n".to_owned(), Code::MissingKey, "a `flow`"),
+        (test(&vec![flows[0].clone(); 1025], "decision = \"permit\""), Code::TooLarge, "at most 1024"),
+    ] {
+        let (codes, drawn) = said(&format!("{HEAD}{text}"));
+        assert_eq!(codes, [code], "{drawn}");
+        assert!(drawn.contains(help), "{drawn}");
+    }
+}
+
+/// The changes of tripwires and limits that are tried, and which of them survive without any test.
+#[test]
+fn every_part_of_a_tripwire_and_of_a_limit_is_changed_once() {
+    let wires = r#"
+[[tripwire]]
+id       = "a"
+kind     = "failover"
+from     = ["office"]
+party    = ["meet"]
+inside   = ["US", "CA"]
+attempts = 2
+within   = "60s"
+
+[[tripwire]]
+id       = "b"
+kind     = "new-edge"
+from     = ["office"]
+by       = "country"
+baseline = 2026-01-01
+
+[[tripwire]]
+id       = "c"
+kind     = "volume"
+from     = ["office"]
+movement = "out"
+per      = "24h"
+budget   = "1 GB"
+times    = 2
+trailing = 3
+
+[[tripwire]]
+id        = "d"
+kind      = "schedule"
+from      = ["office"]
+quiet     = "22:00-06:00"
+time-zone = "Europe/Berlin"
+budget    = "1 MB"
+
+[[tripwire]]
+id       = "e"
+kind     = "choke-point"
+from     = ["office"]
+gateways = ["198.51.100.1", "198.51.100.2"]
+"#;
+    let text = format!("{HEAD}{wires}");
+    let found = Policy::mutate("m.toml", &text, Library::embedded(), &|policy| rehearse(&policy)).expect("a policy");
+    let told: Vec<&str> =
+        found.survivors.iter().map(|one| one.message.trim_start_matches("no test notices that ")).collect();
+    for part in [
+        "the rule `tickets` has no limit",
+        "the rule `tickets` has its limit in half the time",
+        "the rule `tickets` has ten times the limit",
+        "the tripwire `a` is taken out",
+        "the tripwire `a` watches every party",
+        "the tripwire `a` loses `US`",
+        "the tripwire `a` asks for one attempt more",
+        "the tripwire `a` asks for one attempt less",
+        "the tripwire `a` waits ten times as long",
+        "the tripwire `a` waits a tenth as long",
+        "the tripwire `b` is taken out",
+        "the tripwire `b` watches for parties",
+        "the tripwire `b` takes a year more to be known",
+        "the tripwire `c` has the movement `in`",
+        "the tripwire `c` has the movement `either`",
+        "the tripwire `c` has periods twice as long",
+        "the tripwire `c` has ten times the budget",
+        "the tripwire `c` lets twice as many times the median move",
+        "the tripwire `c` compares with no median",
+        "the tripwire `c` takes the median over twice as many periods",
+        "the tripwire `d` is quiet an hour later",
+        "the tripwire `d` has the hours of UTC",
+        "the tripwire `d` has ten times the budget",
+        "the tripwire `e` is taken out",
+        "the tripwire `e` loses `198.51.100.2`",
+        "the tripwire `e` knows no gateway",
+    ] {
+        assert!(told.contains(&part), "{part} is not in\n{told:#?}");
+    }
+    assert_eq!((found.idle, found.left_out), (0, 0), "everything that is changed matters");
+    // A test that comes near to the budget notices what moves it, and nothing else.
+    let budget = test(
+        &[
+            flow("02T03:00:00", "198.51.100.1", "US", 600, 0),
+            flow("02T04:00:00", "198.51.100.1", "US", 1_000_000_000, 0),
+        ],
+        "tripwires = [\"c\", \"d\"]",
+    );
+    let noticed =
+        Policy::mutate("m.toml", &format!("{text}{budget}"), Library::embedded(), &|policy| rehearse(&policy));
+    let noticed = noticed.expect("its test passes").survivors;
+    let left = |part: &str| noticed.iter().any(|one| one.message.ends_with(part));
+    assert!(!left("the tripwire `c` has ten times the budget") && !left("the tripwire `c` is taken out"));
+    assert!(left("the tripwire `c` takes the median over twice as many periods"));
+}
