@@ -1,7 +1,8 @@
-//! Two reports on the same inputs, compared: which findings appear, which vanish, which change.
+//! Two reports on the same inputs, compared: which findings and results of tripwires appear, which vanish, which change.
 //!
 //! Findings are the same where the rule, the axis, the zone, what went which way, who opened it and the far end are; what
-//! is compared is the decision, the severity, the waiver, the party and how much there was.
+//! is compared is the decision, the severity, the waiver, the party and how much there was. Tripwires are the same where their
+//! identifiers are; what is compared is the kind, the severity and everything that tripped them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::layout::{Ink, Painter};
 use super::{Style, view, words};
-use crate::model::{Contact, Counters, Decision, Finding, Outcome, Report, Totals};
+use crate::model::{Contact, Counters, Decision, Finding, Outcome, Report, Totals, Tripped, TripwireResult};
 
 /// What is different between two reports.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +33,19 @@ pub struct Comparison {
     pub changed: Vec<Change>,
     /// How many findings both have alike.
     pub unchanged: usize,
+    /// Tripwires that only one has, or that came to something else, by identifier.
+    pub tripwires: Vec<TripwireChange>,
+}
+
+/// A tripwire that did not come to the same in both reports.
+#[derive(Clone, Debug, Serialize)]
+pub struct TripwireChange {
+    /// Its identifier.
+    pub id: String,
+    /// In the first; `None` where its policy has no such tripwire.
+    pub before: Option<TripwireResult>,
+    /// In the second; `None` where its policy has no such tripwire.
+    pub after: Option<TripwireResult>,
 }
 
 /// One of the reports.
@@ -64,11 +78,12 @@ pub struct Change {
 }
 
 impl Comparison {
-    /// Whether no finding and no total is different.
+    /// Whether no finding, no tripwire and no total is different.
     pub fn is_empty(&self) -> bool {
         self.appeared.is_empty()
             && self.vanished.is_empty()
             && self.changed.is_empty()
+            && self.tripwires.is_empty()
             && self.before.totals == self.after.totals
             && self.before.outcome == self.after.outcome
     }
@@ -86,6 +101,7 @@ pub fn compare(before: &Report, after: &Report) -> Comparison {
         vanished: Vec::new(),
         changed: Vec::new(),
         unchanged: 0,
+        tripwires: tripwires(before, after),
     };
     for (kind, after) in new {
         let clone = |findings: &[&Finding]| findings.iter().map(|finding| (*finding).clone()).collect();
@@ -99,6 +115,27 @@ pub fn compare(before: &Report, after: &Report) -> Comparison {
     }
     comparison.vanished.extend(old.into_values().flatten().cloned());
     comparison
+}
+
+/// The tripwires that came to something else, and those that only one report has.
+fn tripwires(before: &Report, after: &Report) -> Vec<TripwireChange> {
+    let mut both: BTreeMap<&str, [Option<&TripwireResult>; 2]> = BTreeMap::new();
+    for (side, report) in [before, after].into_iter().enumerate() {
+        for result in &report.tripwires {
+            if let Some(place) = both.entry(&result.id).or_default().get_mut(side) {
+                *place = Some(result);
+            }
+        }
+    }
+    let came = |result: &TripwireResult| (result.kind.clone(), result.severity, result.tripped.clone());
+    let changed = both.into_iter().filter(|(_, [before, after])| before.map(came) != after.map(came));
+    changed
+        .map(|(id, [before, after])| TripwireChange {
+            id: id.to_owned(),
+            before: before.cloned(),
+            after: after.cloned(),
+        })
+        .collect()
 }
 
 /// Everything of a finding that can be different between two policies.
@@ -155,7 +192,13 @@ pub fn write_comparison(comparison: &Comparison, style: Style, out: &mut dyn io:
     } else {
         let [came, went, differ, alike] =
             [appeared.len(), vanished.len(), changed.len(), *unchanged].map(|n| words::number(n as u64));
-        format!("Findings that appear: {came}; that vanish: {went}; that change: {differ}; alike in both: {alike}")
+        let tripwires = match comparison.tripwires.len() {
+            0 => String::new(),
+            n => format!("; tripwires that change: {}", words::number(n as u64)),
+        };
+        format!(
+            "Findings that appear: {came}; that vanish: {went}; that change: {differ}; alike in both: {alike}{tripwires}"
+        )
     };
     painter.paragraph(0, Ink::Strong, &summary)?;
     for (label, side) in [("before", before), ("after", after)] {
@@ -201,7 +244,39 @@ pub fn write_comparison(comparison: &Comparison, style: Style, out: &mut dyn io:
         }
         rest(&mut painter, changed.len())?;
     }
+    if !comparison.tripwires.is_empty() {
+        painter.heading("Tripwires", "in one alone, or not alike")?;
+        for change in &comparison.tripwires {
+            write_tripwire(change, &mut painter)?;
+        }
+    }
     painter.finish()
+}
+
+/// What a tripwire came to before and after, and what trips it on one side alone.
+fn write_tripwire(change: &TripwireChange, painter: &mut Painter<'_>) -> io::Result<()> {
+    let came = |result: &Option<TripwireResult>| match result {
+        None => "not in the policy".to_owned(),
+        Some(result) if result.tripped.is_empty() => "nothing trips it".to_owned(),
+        Some(result) => {
+            let things = words::several(result.tripped.len() as u64, "thing trips", "things trip");
+            format!("{things} it, {}", words::severity(result.severity))
+        }
+    };
+    let text = format!("{}: {} before; {} after", change.id, came(&change.before), came(&change.after));
+    painter.paragraph(0, Ink::Strong, &text)?;
+    let tripped = |result: &Option<TripwireResult>| {
+        result.iter().flat_map(|result| result.tripped.clone()).collect::<Vec<Tripped>>()
+    };
+    let (before, after) = (tripped(&change.before), tripped(&change.after));
+    let gone = before.iter().filter(|one| !after.contains(one)).map(|one| ("-", one));
+    let new = after.iter().filter(|one| !before.contains(one)).map(|one| ("+", one));
+    let lines: Vec<(&str, &Tripped)> = gone.chain(new).collect();
+    for (mark, one) in lines.iter().take(MAX_SHOWN) {
+        let ink = if *mark == "+" { Ink::Forbidden } else { Ink::Plain };
+        painter.item(0, mark, ink, &format!("since {}: {}", words::time(one.since), one.sentence))?;
+    }
+    rest(painter, lines.len())
 }
 
 /// The most findings of a kind that are shown.

@@ -236,3 +236,33 @@ fn the_schema_and_the_library_are_printed() {
     let members = joined.split("library set @eu.members").nth(1).unwrap().split("dated").next().unwrap();
     assert!(members.contains(" GB,") && members.contains(" HR,"), "{members}");
 }
+
+#[test]
+fn a_diff_says_which_tripwires_come_to_something_else() {
+    let desk = Desk::new();
+    let wire = |policy: &str, gateways: &str, more: &str| {
+        format!(
+            "{policy}\n[[tripwire]]\nid = \"way\"\nkind = \"choke-point\"\nfrom = [\"office\"]\ngateways = [{gateways}]\n{more}"
+        )
+    };
+    let edge = "[[tripwire]]\nid = \"edge\"\nkind = \"new-edge\"\nfrom = [\"office\"]\nbaseline = 2020-01-01\n";
+    let capture = desk.mixed();
+    let before = desk.put("a.toml", wire(BEFORE, "\"52.81.151.250\"", "").as_bytes());
+    let after = desk.put("b.toml", wire(BEFORE, "\"0.0.0.0/0\"", edge).as_bytes());
+    let said = desk.run(&["policy", "diff", &before, &after, &capture, "--format", "json", "--db", "embedded"]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    let diff: Value = serde_json::from_str(&said.out).unwrap();
+    let ids: Vec<&str> = diff["tripwires"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["edge", "way"], "one that is new, and one that trips no more");
+    assert!(
+        diff["tripwires"][0]["before"].is_null() && diff["tripwires"][0]["after"]["tripped"] == serde_json::json!([])
+    );
+    assert_ne!(diff["tripwires"][1]["before"]["tripped"], serde_json::json!([]));
+    assert_eq!(diff["tripwires"][1]["after"]["tripped"], serde_json::json!([]));
+
+    let text = desk.run(&["policy", "diff", &before, &after, &capture, "--db", "embedded"]).out;
+    assert!(text.contains("edge: not in the policy before; nothing trips it after"), "{text}");
+    assert!(text.contains("past its gateways"), "{text}");
+    let same = desk.run(&["policy", "diff", &before, &before, &capture, "--db", "embedded"]);
+    assert_eq!(same.code, 0, "{}", same.out);
+}
