@@ -194,6 +194,38 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Local;
+    use crate::locate::Atlas;
+    use crate::model::{Addr, Counters, FlowRecord, InputId, Protocol, Provenance, Timestamp};
+    use crate::policy::{Library, Policy};
+
+    /// Half of a limit is no finding; what goes beyond is told once, with what moved so far; the next window begins anew.
+    #[test]
+    fn a_limit_is_told_of_when_it_is_exceeded() {
+        let text = "[policy]\nid = \"w\"\ndefault = \"forbid\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n\
+                    [[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"*\"]\n\
+                    limit = { octets = \"1000\", per = \"1h\" }\n";
+        let policy = Policy::parse("w.toml", text, Library::embedded()).policy;
+        let grounds = Grounds { policy, atlas: Atlas::nothing(), local: Local::Zones, horizon: None };
+        let mut judge = Judge::new(&grounds, &Watch::nothing(), Vec::new());
+        let mut told = |minute: u64| {
+            let (near, far) = (Addr::v4([10, 0, 0, 1]), Addr::v4([192, 0, 2, 1]));
+            let at = Timestamp::from_secs(1_600_002_000 + 60 * minute);
+            let mut record = FlowRecord::new(near, far, Protocol::TCP, at, Provenance::new(InputId(0), minute));
+            record.forward = Counters { octets: 600, packets: 1, payload: 560 };
+            judge.observe(&Batch { records: vec![record], ..Batch::default() }).unwrap();
+            let lines = String::from_utf8(std::mem::take(&mut judge.out)).unwrap();
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+        };
+        assert_eq!(told(0), Vec::<serde_json::Value>::new());
+        let over = told(1);
+        assert_eq!(over.len(), 1);
+        assert_eq!((&over[0]["decision"], &over[0]["open"]), (&"forbid".into(), &WINDOW_OPEN.into()));
+        assert_eq!(over[0]["limits"][0]["windows"][0]["moved"], 1200);
+        assert_eq!(told(2), Vec::<serde_json::Value>::new(), "once");
+        // It began at 13:00 UTC.
+        assert_eq!(told(60), Vec::<serde_json::Value>::new(), "another window");
+    }
 
     #[test]
     fn collectors_are_addresses_with_ports() {
