@@ -115,7 +115,7 @@ fn settling(c: &mut Criterion) {
                 [[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"*\"]\n\
                 limit = { octets = \"1 GB\", per = \"1h\" }\n";
     for (name, held, vantage) in [
-        ("4096 windows", 4096, None),
+        ("4096 windows", 4096_u32, None),
         ("4096 addresses", 4096, Some("50.11,8.68")),
         ("65536 addresses", 65_536, Some("50.11,8.68")),
     ] {

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use crate::audit::rehearse;
 use crate::diag::{Checked, Colour, Diagnostic, Level, gravest, render_text, to_json, to_sarif, with_causes};
 use crate::locate::horizon;
+use crate::policy::register::RegisterError;
 use crate::policy::{Library, Policy, library_listing};
 
 /// The policy that `policy init` writes.
@@ -186,9 +187,12 @@ fn check(args: &CheckArgs, today: Date, colour: Colour, out: &mut impl io::Write
             }
         };
         let origin = origin(path);
-        let parsed = Policy::parse(&origin, &text, Library::embedded());
+        let mut parsed = Policy::parse(&origin, &text, Library::embedded());
         let mut said = parsed.diagnostics;
-        if let Some(policy) = &parsed.policy {
+        if let Some(policy) = &mut parsed.policy {
+            said.extend(
+                registers(policy, path).err().map(|(register, error)| policy.unusable_register(&register, &error)),
+            );
             said.extend(policy.overdue(args.on.unwrap_or(today)));
             said.extend(policy.misplaced_vantage(horizon::distance));
             said = Diagnostic::in_order(said);
@@ -289,10 +293,14 @@ fn test(args: &TestArgs, colour: Colour, out: &mut impl io::Write) -> io::Result
 }
 
 /// Reads the registers that the tripwires of a policy name; they lie beside it.
-pub(super) fn read_registers(policy: &mut Policy, path: &Path) -> Result<(), String> {
+fn registers(policy: &mut Policy, path: &Path) -> Result<(), (String, RegisterError)> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let read = policy.read_registers(|register| fs::read(folder.join(register)));
-    read.map_err(|(register, error)| format!("cannot use `{register}`: {}", with_causes(&error)))
+    policy.read_registers(|register| fs::read(folder.join(register)))
+}
+
+/// The same, with what is wrong in words.
+pub(super) fn read_registers(policy: &mut Policy, path: &Path) -> Result<(), String> {
+    registers(policy, path).map_err(|(register, error)| format!("cannot use `{register}`: {}", with_causes(&error)))
 }
 
 /// Says what no test notices; whether there is any such thing.

@@ -139,6 +139,8 @@ codes! {
     WaiverTooLong => "waiver-too-long",
     /// A pattern that no region of a provider fits.
     BadRegion => "bad-region",
+    /// A register that cannot be read, or is no register.
+    BadRegister => "bad-register",
     /// Facts of the library that should have been read again by now.
     LibraryStale => "library-stale",
     /// A vantage whose coordinates do not lie in the country that is named beside them.

@@ -10,6 +10,8 @@ use crate::diag::{Code, Diagnostic};
 pub(super) enum Rest {
     /// It is as it was meant, but for the lines with mistakes.
     Stands,
+    /// The header of a table was lost, and what it names with it.
+    HeaderLost,
     /// A list or table that does not end has swallowed it.
     Swallowed,
 }
@@ -22,9 +24,25 @@ pub(super) fn say(text: &str, errors: &[toml::de::Error], sink: &mut Sink) -> Re
         .map(|error| (place(text, error.span()), error.message().trim_end_matches('.').replace('\n', " ")))
         .collect();
     mistakes.sort_by_key(|(span, _)| span.start);
+    if text.trim_start().starts_with('{') && !mistakes.is_empty() {
+        let said = Diagnostic::error(Code::Syntax, "a policy is a TOML file, and this is none").at(0..1, "");
+        sink.push(said.help("begin with `[policy]`; `landfall policy init` writes an example"));
+        return Rest::Swallowed;
+    }
+    let mut rest = Rest::Stands;
     let mut told = None;
     for (span, message) in mistakes.into_iter().take(Diagnostic::MAX) {
         let line = line_start(text, span.start);
+        if is_statement(text, line) && is_in_list(&message) && text.get(line..span.start).is_some_and(is_blank) {
+            let end = text.get(..line).unwrap_or_default().trim_end().len();
+            let last = text.get(..end).and_then(|before| before.chars().next_back()).map_or(0, char::len_utf8);
+            sink.push(
+                Diagnostic::error(Code::Syntax, "a list or a table does not end")
+                    .at(end - last..end, "`]` or `}` is missing behind this")
+                    .help("what follows was not read: there can be more mistakes in it"),
+            );
+            return Rest::Swallowed;
+        }
         let here = text.get(span.start..).unwrap_or_default();
         if let Some((message, help)) = bare_word(here, &message) {
             // Each is a mistake of its own.
@@ -36,20 +54,13 @@ pub(super) fn say(text: &str, errors: &[toml::de::Error], sink: &mut Sink) -> Re
             continue;
         }
         told = Some(line);
-        if is_statement(text, line) && between_entries(&message) && text.get(line..span.start).is_some_and(is_blank) {
-            let end = text.get(..line).unwrap_or_default().trim_end().len();
-            let last = text.get(..end).and_then(|before| before.chars().next_back()).map_or(0, char::len_utf8);
-            sink.push(
-                Diagnostic::error(Code::Syntax, "a list or a table does not end")
-                    .at(end - last..end, "`]` or `}` is missing behind this")
-                    .help("what follows was not read: there can be more mistakes in it"),
-            );
-            return Rest::Swallowed;
+        if message.starts_with("unclosed") {
+            rest = Rest::HeaderLost;
         }
         let help = help(text.get(line..).unwrap_or_default(), &message);
         sink.push(Diagnostic::error(Code::Syntax, message).at(span, "").maybe_help(help));
     }
-    Rest::Stands
+    rest
 }
 
 /// Where a mistake is shown: where nothing stands at the place, the last thing before it.
@@ -68,13 +79,19 @@ fn line_start(text: &str, offset: usize) -> usize {
     before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
 }
 
+/// Whether nothing stands there, or a bracket of what is meant for a header.
 fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
+    text.chars().all(|c| c.is_whitespace() || c == '[')
 }
 
-/// Whether the parser looked for the next entry of a list or a table.
-fn between_entries(message: &str) -> bool {
-    ["missing comma", "unexpected"].iter().any(|word| message.contains(word))
+/// Whether the parser looked for an entry of a list or a table.
+fn is_in_list(message: &str) -> bool {
+    message.contains("missing comma") || message.contains("unexpected") || is_of_values(message)
+}
+
+/// Whether the parser looked for a value and met a word.
+fn is_of_values(message: &str) -> bool {
+    ["string values must be quoted", "invalid float", "invalid boolean"].iter().any(|known| message.starts_with(known))
 }
 
 /// Whether a line begins something of its own: `[table]`, or `key = value`.
@@ -88,8 +105,7 @@ fn is_statement(text: &str, line: usize) -> bool {
 
 /// What is said of a word that stands where a value should, and not in quotation marks.
 fn bare_word(here: &str, message: &str) -> Option<(String, String)> {
-    let of_values = ["string values must be quoted", "invalid float", "invalid boolean"];
-    if !of_values.iter().any(|known| message.starts_with(known)) {
+    if !is_of_values(message) {
         return None;
     }
     let word: String =
@@ -114,7 +130,16 @@ fn help(line: &str, message: &str) -> Option<String> {
     if line.split_once(':').is_some_and(|(key, _)| is_key(key)) {
         return Some("a value stands behind `=`, not behind a colon: `default = \"forbid\"`".to_owned());
     }
-    if message.starts_with("key with no value") {
+    if message.starts_with("unclosed") {
+        return Some("a header ends as it begins: `[zone.office]`, `[[rule]]`".to_owned());
+    }
+    if message.contains("missing comma") {
+        return Some("write a comma between entries; a quotation mark can be missing as well".to_owned());
+    }
+    if message.contains("basic string") {
+        return Some("a text ends on its line, with the quotation mark that it begins with".to_owned());
+    }
+    if message.starts_with("key with no value") || line.trim_start().starts_with("//") {
         return Some("write `key = value`, or put `#` before a remark".to_owned());
     }
     if message.contains("duplicate key") {

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::flow::{FlowText, read_flow};
 use super::limit::{self, LimitText};
 use super::measure::span_of;
 use super::syntax::{Fields, Sink, integer, meant_word, wrong_type};
@@ -14,7 +15,7 @@ use super::terms::{Effect, Expected, Initiator, Movement, Period};
 use super::tripwire::{self, TripwireText};
 use super::waiver::{self, WaiverText};
 use crate::diag::{Code, Diagnostic, quoted};
-use crate::model::{Opener, Severity, Timestamp};
+use crate::model::{Severity, Timestamp};
 
 /// Nanoseconds in a day.
 const DAY: u64 = 86_400 * Timestamp::SECOND;
@@ -134,21 +135,6 @@ pub(super) enum FlowsText {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct FlowText {
-    pub(super) at: Option<Spanned<Timestamp>>,
-    pub(super) from: Option<Spanned<String>>,
-    pub(super) to: Option<Spanned<String>>,
-    pub(super) places: Texts,
-    pub(super) asn: Option<Spanned<u64>>,
-    pub(super) region: Texts,
-    pub(super) name: Option<Spanned<String>>,
-    pub(super) service: Option<Spanned<String>>,
-    pub(super) initiator: Option<Spanned<Opener>>,
-    pub(super) sent: u64,
-    pub(super) received: u64,
-}
-
-#[derive(Clone, Debug)]
 pub(super) struct ExpectText {
     pub(super) decision: Option<Spanned<Expected>>,
     pub(super) rule: Option<Spanned<String>>,
@@ -185,7 +171,7 @@ pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
     for (name, value) in top.named("zone", "zone", sink) {
         document.zones.extend(Fields::of("a zone", value, sink).map(|fields| read_zone(name, fields, sink)));
     }
-    if !top.has("zone") {
+    if !top.has("zone") && !top.has("zones") {
         sink.push(
             Diagnostic::error(Code::MissingKey, "the policy has no zone").help(
                 "add a table `[zone.NAME]` with the `networks` that are yours: a policy judges what they exchange",
@@ -217,7 +203,9 @@ pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
         ("rule", document.rules.is_empty()),
         ("tripwire", document.tripwires.is_empty()),
     ];
-    document.unread.extend(empty.into_iter().filter(|(key, empty)| *empty && top.has(key)).map(|(key, _)| key));
+    // A plural is told as the key that it is not.
+    let written = |key: &str| top.has(key) || top.has(&format!("{key}s")) || (key == "party" && top.has("parties"));
+    document.unread.extend(empty.into_iter().filter(|(key, empty)| *empty && written(key)).map(|(key, _)| key));
     top.finish(sink);
     document
 }
@@ -506,32 +494,4 @@ fn read_test(mut fields: Fields<'_, '_>, sink: &mut Sink) -> TestText {
     }
     fields.finish(sink);
     TestText { name, flows, expect }
-}
-
-fn read_flow(mut fields: Fields<'_, '_>, sink: &mut Sink) -> FlowText {
-    let openers = [("local", Opener::Local), ("remote", Opener::Remote)];
-    let flow = FlowText {
-        at: fields.time("at", sink),
-        from: fields.text("from", sink),
-        to: fields.text("to", sink),
-        places: fields.text_or_texts("in", sink),
-        asn: fields.integer("asn", sink),
-        region: fields.text_or_texts("region", sink),
-        name: fields.text("name", sink),
-        service: fields.text("service", sink),
-        initiator: fields.word("initiator", &openers, sink),
-        sent: fields.integer("sent", sink).map_or(0, Spanned::into_inner),
-        received: fields.integer("received", sink).map_or(0, Spanned::into_inner),
-    };
-    for (key, help) in [
-        ("at", "say when: `at = 2020-03-30T15:00:00Z`"),
-        ("from", "name an address of a zone: `from = \"10.20.1.9\"`"),
-        ("to", "name the far address: `to = \"203.0.113.7\"`"),
-    ] {
-        if !fields.has(key) {
-            fields.missing(key, help, sink);
-        }
-    }
-    fields.finish(sink);
-    flow
 }

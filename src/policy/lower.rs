@@ -11,6 +11,7 @@ use super::document::{self, Document, PartyText, RuleText, Texts, ZoneText};
 use super::library::Library;
 use super::limit;
 use super::lint::{self, Lints};
+use super::names::Names;
 use super::networks::{Claimed, NetworkTable, nested, network};
 use super::party::{Match, PartyIndex, host_pattern, region_pattern};
 use super::places::{Places, Sets, countries, country};
@@ -20,7 +21,7 @@ use super::terms::{Effect, Initiator, Movement};
 use super::tripwire::{self, MAX_TRIPWIRES, TripwireText};
 use super::zone::{PartySelection, Rule};
 use super::{Parsed, Party, Policy, StatedVantage, Zone, test, waiver};
-use crate::diag::{Code, Diagnostic, did_you_mean, quoted};
+use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{Axis, CountrySet, PartyId, Point, RuleSummary, Timestamp, ZoneId};
 
 /// The most zones, parties, rules, sets and tests of a policy, each.
@@ -35,44 +36,6 @@ const RESERVED: [&str; 4] = ["default", "unlisted", "any", "*"];
 /// Midnight UTC in nanoseconds since 1970; days before are the epoch.
 pub(super) fn midnight(day: Date) -> u64 {
     Timestamp::at_midnight(day).0
-}
-
-/// What names stand for, while rules, waivers and tests are resolved.
-pub(super) struct Names {
-    pub(super) zones: BTreeMap<String, ZoneId>,
-    pub(super) parties: BTreeMap<String, PartyId>,
-    services: BTreeMap<String, usize>,
-    /// The word for a far end that is no party.
-    pub(super) unlisted: String,
-    /// The identifiers of rules and tripwires as they are written, also of those that cannot be used.
-    written: BTreeSet<(&'static str, String)>,
-    /// Kinds of things that could not be read.
-    unread: BTreeSet<&'static str>,
-}
-
-impl Names {
-    /// Whether it would be an echo of another mistake to say that there is no such thing.
-    fn is_echo(&self, noun: &'static str, name: &str) -> bool {
-        self.unread.contains(noun) || self.written.contains(&(noun, name.to_owned()))
-    }
-
-    /// Whether there are zones that could not be read, or none at all.
-    pub(super) fn lacks_networks(&self) -> bool {
-        self.unread.contains("zone") || self.zones.is_empty()
-    }
-
-    /// Says that there is no zone, party, service, rule or tripwire of a name, where nothing else says so already.
-    pub(super) fn say_unknown<'n>(
-        &self,
-        (code, noun): (Code, &'static str),
-        name: &Spanned<String>,
-        known: &(impl Iterator<Item = &'n String> + Clone),
-        sink: &mut Sink,
-    ) {
-        if !self.is_echo(noun, name.get_ref()) {
-            sink.push(unknown(code, noun, name, known));
-        }
-    }
 }
 
 /// What rules and tests name, for the lints.
@@ -200,6 +163,7 @@ pub(super) fn lower(
             rules.chain(tripwires).collect()
         },
         unread: document.unread.clone(),
+        lacks_networks: zones.is_empty() || zones.iter().any(|zone| zone.networks.is_empty()),
     };
     let (service_names, services) = lower_services(document, sink);
     let mut rules = Vec::new();
@@ -516,32 +480,6 @@ pub(super) fn lower_party_list(
     }
     uses.parties.extend(&selection.listed);
     selection
-}
-
-/// That there is no zone, party, service or rule of a name.
-fn unknown<'n>(
-    code: Code,
-    noun: &str,
-    name: &Spanned<String>,
-    known: &(impl Iterator<Item = &'n String> + Clone),
-) -> Diagnostic {
-    let meant = did_you_mean(name.get_ref(), known.clone().map(String::as_str));
-    let help = meant.map_or_else(
-        || {
-            // More names than these help nobody.
-            let some: Vec<String> = known.clone().take(8).map(|name| quoted(name)).collect();
-            let more = if known.clone().nth(8).is_some() { ", …" } else { "" };
-            if some.is_empty() {
-                format!("the policy has no {noun} at all")
-            } else {
-                format!("the policy has {}{more}", some.join(", "))
-            }
-        },
-        |meant| format!("did you mean `{meant}`?"),
-    );
-    Diagnostic::error(code, format!("there is no {noun} {}", quoted(name.get_ref())))
-        .at(name.span(), format!("unknown {noun}"))
-        .help(help)
 }
 
 fn plain_texts(texts: &Texts) -> Vec<String> {

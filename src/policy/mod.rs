@@ -51,12 +51,14 @@
 mod broken;
 mod document;
 mod flags;
+mod flow;
 mod library;
 mod limit;
 mod lint;
 mod lower;
 pub mod measure;
 mod mutate;
+mod names;
 mod networks;
 mod party;
 mod places;
@@ -80,12 +82,13 @@ pub use flags::FromFlags;
 /// The JSON Schema (draft 2020-12) of a policy file, as a parsed TOML document.
 pub const SCHEMA_JSON: &str = include_str!("policy.schema.json");
 
+pub use flow::StatedFlow;
 pub use library::{Library, LibrarySet, LibrarySource, Member};
 pub use limit::Spent;
 pub use mutate::Mutations;
 pub use show::library_listing;
 pub use terms::{Effect, Expected, Initiator, Movement, Period};
-pub use test::{Seen, StatedFlow, TestRun};
+pub use test::{Seen, TestRun};
 pub use tripwire::Tripwire;
 pub use waiver::{Waivable, WaiverView};
 pub use zone::Borders;
@@ -93,7 +96,7 @@ pub use zone::Borders;
 use register::{Register, RegisterError};
 use tripwire::Watch;
 
-use crate::diag::{Code, Diagnostic, gravest};
+use crate::diag::{Code, Diagnostic, gravest, quoted, with_causes};
 use crate::model::{
     Addr, Asn, Axis, Country, CountrySet, Decision, Limit, Opener, PartyId, PartySummary, Point, PolicySummary,
     Protocol, Reason, RuleId, RuleSummary, SetSummary, Timestamp, Vantage, ZoneId, ZoneSummary,
@@ -408,7 +411,7 @@ impl Policy {
     ) -> Result<(), (String, RegisterError)> {
         let mut digests = String::new();
         for tripwire in &mut self.tripwires {
-            if let Watch::Undeclared { path, columns, register } = &mut tripwire.watch {
+            if let Watch::Undeclared { path, columns, register, .. } = &mut tripwire.watch {
                 let octets = open(path).map_err(|error| (path.clone(), RegisterError::Io(error)))?;
                 *register = Some(Register::read(&octets, columns).map_err(|error| (path.clone(), error))?);
                 digests.push_str(&lower::digest_of(&octets));
@@ -418,6 +421,21 @@ impl Policy {
             self.digest = lower::digest_of(format!("{}{digests}", self.digest).as_bytes());
         }
         Ok(())
+    }
+
+    /// What is to be said of a register that cannot be used, at its place in the text.
+    pub fn unusable_register(&self, register: &str, error: &RegisterError) -> Diagnostic {
+        let place = self.tripwires.iter().find_map(|tripwire| match &tripwire.watch {
+            Watch::Undeclared { path, span, .. } if path == register => Some(span.clone()),
+            _ => None,
+        });
+        let message = format!("the register {} cannot be used", quoted(register));
+        let label = with_causes(error);
+        let said = Diagnostic::error(Code::BadRegister, message);
+        let said = place.map_or(said.clone(), |place| said.at(place, label));
+        said.help(
+            "a register is a CSV file beside the policy, with a column of recipients and one of countries (`columns`)",
+        )
     }
 
     /// SHA-256 of the text, in hexadecimal; with the registers that it names, over the digests of all.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use ipnet::IpNet;
 use jiff::civil::Date;
 
 use super::Policy;
@@ -10,7 +11,7 @@ use super::library::{Library, LibrarySet, Member};
 use super::measure::spell;
 use super::places::Conditional;
 use super::terms::{Effect, Initiator, Movement, Period};
-use super::tripwire::Tripwire;
+use super::tripwire::{Edge, Tripwire, Watch};
 use super::zone::{PartySelection, Rule};
 use crate::model::{Axis, CountrySet, LimitedTo, RuleSummary, ZoneId};
 
@@ -119,7 +120,7 @@ impl Policy {
         if let Some(parties) = &tripwire.parties {
             wrapped("party", &self.party_names(parties), line);
         }
-        let words: Vec<String> = tripwire.watch.condition().split(' ').map(str::to_owned).collect();
+        let words: Vec<String> = condition(&tripwire.watch).split(' ').map(str::to_owned).collect();
         folded("trips if", &words, " ", line);
         for basis in &tripwire.basis {
             line(format!("  basis     {basis}"));
@@ -190,6 +191,49 @@ impl Policy {
         }
         if rule.effect == Effect::Permit && summary.basis.is_empty() {
             line("  basis     none".to_owned());
+        }
+    }
+}
+
+/// When it trips, in words that go on from "trips if".
+fn condition(watch: &Watch) -> String {
+    let way = |movement: Movement| match movement {
+        Movement::Out => "go out",
+        Movement::In => "come in",
+        Movement::Either => "go out and come in",
+    };
+    match watch {
+        Watch::Failover { inside, attempts, within } => format!(
+            "{attempts} attempts of a host to reach a party in {} go unanswered and, within {} of the first, somebody outside answers",
+            inside.written,
+            spell(*within)
+        ),
+        Watch::NewEdge { by, baseline } => {
+            let what = if *by == Edge::Country { "country" } else { "party" };
+            format!("packets are exchanged with a {what} with which none were before {baseline}")
+        }
+        Watch::Volume { movement, per, budget, times_tenths, trailing } => {
+            let budget = budget.map(|budget| format!("more than {budget} octets"));
+            let times = times_tenths.map(|tenths| {
+                let times = format!("{}.{}", tenths / 10, tenths % 10);
+                let times = times.trim_end_matches(".0");
+                format!("more than {times} times the median of the {trailing} periods before")
+            });
+            let more = [budget, times].into_iter().flatten().collect::<Vec<_>>().join(", or ");
+            // A span of one is spelt without its number.
+            let per = spell(*per);
+            let one = if per.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "1 " };
+            format!("{more} {} in {one}{per}, with one party", way(*movement))
+        }
+        Watch::Schedule { movement, quiet, budget } => {
+            format!("more than {budget} octets in all {} in the hours {}", way(*movement), quiet.written)
+        }
+        Watch::ChokePoint { gateways } => {
+            let gateways: Vec<String> = gateways.iter().map(IpNet::to_string).collect();
+            format!("something leaves the zone and does not go to {}", gateways.join(", "))
+        }
+        Watch::Undeclared { path, .. } => {
+            format!("somebody who gets data, or the country where, is not as `{path}` declares")
         }
     }
 }

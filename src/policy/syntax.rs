@@ -17,6 +17,8 @@ pub(super) const MAX_TEXT: usize = 4 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Sink {
     found: Vec<Diagnostic>,
+    /// Whether something that has a name was lost with its header: that it is not there is an echo.
+    header_lost: bool,
 }
 
 impl Sink {
@@ -54,7 +56,19 @@ impl Sink {
             .filter(|diagnostic| diagnostic.code == Code::Syntax)
             .filter_map(|diagnostic| diagnostic.span().map(|span| line_of(span.start)))
             .collect();
+        const NAMED: [Code; 7] = [
+            Code::UnknownZone,
+            Code::UnknownParty,
+            Code::UnknownService,
+            Code::UnknownSet,
+            Code::UnknownRule,
+            Code::UnknownTripwire,
+            Code::TestOutsideZones,
+        ];
         let echo = |diagnostic: &Diagnostic| {
+            if self.header_lost && NAMED.contains(&diagnostic.code) {
+                return true;
+            }
             let on_broken_line = || diagnostic.span().is_some_and(|span| broken.contains(&line_of(span.start)));
             !broken.is_empty()
                 && diagnostic.code != Code::Syntax
@@ -75,6 +89,10 @@ pub(super) fn parse<'i>(text: &'i str, sink: &mut Sink) -> DeTable<'i> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     match broken::say(text, &errors, sink) {
         Rest::Stands => tree.into_inner(),
+        Rest::HeaderLost => {
+            sink.header_lost = true;
+            tree.into_inner()
+        }
         Rest::Swallowed => DeTable::new(),
     }
 }
@@ -292,7 +310,7 @@ impl<'a, 'i> Fields<'a, 'i> {
 }
 
 /// Words of other tools for the same things, with ours: what no edit distance finds.
-const OTHER_WORDS: [(&str, &str); 26] = [
+const OTHER_WORDS: [(&str, &str); 29] = [
     ("allow", "permit"),
     ("accept", "permit"),
     ("pass", "permit"),
@@ -319,6 +337,9 @@ const OTHER_WORDS: [(&str, &str); 26] = [
     ("cidr", "networks"),
     ("subnets", "networks"),
     ("medium-high", "high"),
+    ("parties", "party"),
+    ("bytes", "octets"),
+    ("severe", "high"),
 ];
 
 /// The word that was probably meant: by its letters, or because another tool calls it so.
@@ -377,7 +398,11 @@ fn texts(key: &str, value: &Spanned<DeValue<'_>>, sink: &mut Sink) -> Option<Spa
         sink.push(
             Diagnostic::error(Code::EmptyList, format!("`{key}` is an empty list"))
                 .at(value.span(), "nothing here")
-                .help(format!("name at least one entry, or leave `{key}` out")),
+                .help(if ["networks", "from", "ports"].contains(&key) {
+                    "name at least one entry".to_owned()
+                } else {
+                    format!("name at least one entry, or leave `{key}` out")
+                }),
         );
         return None;
     }

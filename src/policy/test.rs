@@ -11,24 +11,19 @@
 //! to has many reasons, so that rules and waivers are asked of one `flow` alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::ops::Range;
 
 use toml::Spanned;
 
-use super::document::{FlowText, FlowsText, TestText};
-use super::lower::{Names, Uses};
-use super::networks::{is_private, parse_network};
-use super::party::region_pattern;
-use super::places::countries;
+use super::document::{FlowsText, TestText};
+use super::flow::{StatedFlow, lower_flow};
+use super::lower::Uses;
+use super::names::Names;
 use super::syntax::Sink;
 use super::terms::Expected;
-use super::{Judgement, Policy, Selector, Spent, Waivable, service};
+use super::{Judgement, Policy, Spent, Waivable};
 use crate::diag::{Code, Diagnostic, quoted};
-use crate::model::{
-    Addr, Asn, Axis, CountrySet, Decision, LimitId, LimitSet, Location, Opener, PartyId, Protocol, Reason, RuleId,
-    Timestamp, Waived, ZoneId,
-};
+use crate::model::{Axis, CountrySet, Decision, LimitId, LimitSet, Reason, RuleId, Waived};
 
 /// Of how many flows of a test it is told what each comes to.
 const MAX_TOLD: usize = 16;
@@ -71,52 +66,6 @@ impl Flows {
 enum Waiving {
     All,
     NotAll,
-}
-
-/// A flow as a test states it: what an audit would find out for itself is said.
-#[derive(Clone, Debug)]
-pub struct StatedFlow {
-    /// When it began.
-    pub at: Timestamp,
-    /// Our address, which is in a zone.
-    pub near: Addr,
-    /// The far address.
-    pub far: Addr,
-    /// The protocol and port of the side that was called.
-    pub service: Option<(Protocol, u16)>,
-    /// Who opened the conversation.
-    pub opener: Opener,
-    /// The octets of payload that we sent.
-    pub sent: u64,
-    /// The octets of payload that we received.
-    pub received: u64,
-    /// Where the far end can be; of one in a zone, where that zone is.
-    pub location: Location,
-    /// The far end's autonomous system.
-    pub asn: Option<Asn>,
-    /// The name by which the far end was asked for.
-    pub name: Option<String>,
-    /// The regions that providers name for the far address.
-    pub regions: Vec<String>,
-    zone: ZoneId,
-    to_zone: Option<ZoneId>,
-    party: Option<PartyId>,
-    class: u16,
-}
-
-impl StatedFlow {
-    fn selector(&self, epoch: u16, outward: bool, spent: Spent) -> Selector {
-        Selector {
-            zone: self.zone,
-            epoch,
-            outward,
-            moved: if outward { self.sent > 0 } else { self.received > 0 },
-            opened_by: self.opener,
-            party: self.party,
-            service: self.class,
-            spent,
-        }
-    }
 }
 
 /// What an audit of several flows came to.
@@ -226,99 +175,6 @@ pub(super) fn lower(
         waived: expect
             .and_then(|expect| expect.waived.as_ref())
             .map(|waived| (if *waived.get_ref() { Waiving::All } else { Waiving::NotAll }, waived.span())),
-    })
-}
-
-fn lower_flow(written: &FlowText, policy: &Policy, names: &Names, sink: &mut Sink) -> Option<StatedFlow> {
-    let address = |text: &Option<Spanned<String>>, sink: &mut Sink| {
-        let text = text.as_ref()?;
-        let parsed = text.get_ref().parse::<IpAddr>().ok();
-        if parsed.is_none() {
-            let message = format!("{} is not an IP address", quoted(text.get_ref()));
-            let help = parse_network(text.get_ref())
-                .map_or("write for example `10.20.1.9` or `2001:db8::1`", |_| "a flow has one address on each side");
-            sink.push(Diagnostic::error(Code::BadAddress, message).at(text.span(), "").help(help));
-        }
-        Some((Addr::from(parsed?), text.span()))
-    };
-    let from = address(&written.from, sink);
-    let to = address(&written.to, sink);
-    let zone = from.clone().and_then(|(addr, span)| {
-        let zone = policy.zone_of(addr);
-        // Where a network cannot be read, the address may be in it.
-        if zone.is_none() && !names.lacks_networks() && !sink.codes().any(|code| code == Code::BadNetwork) {
-            let message = format!("`{addr}` is in no zone");
-            let help = to.as_ref().filter(|(to, _)| policy.zone_of(*to).is_some()).map_or(
-                "`from` is our side: an address of a zone",
-                |_| "`from` is our side and `to` the far end, whoever opened the conversation: exchange them",
-            );
-            sink.push(Diagnostic::error(Code::TestOutsideZones, message).at(span, "our side").help(help));
-        }
-        zone
-    });
-    let places = written.places.as_ref().map(|list| {
-        if list.get_ref().iter().any(|code| code.get_ref() == "*") {
-            CountrySet::ANYWHERE
-        } else {
-            countries(list.get_ref(), "the place of a flow's far end", sink)
-        }
-    });
-    let service = written.service.as_ref().and_then(|text| {
-        let range = service::ports(text, sink)?;
-        if range.protocol.has_ports() && range.first != range.last {
-            let message = format!("{} is more than one port", quoted(text.get_ref()));
-            sink.error(Code::BadPort, message, text.span(), "a flow has one service port");
-            return None;
-        }
-        Some((range.protocol, range.first))
-    });
-    let asn = written.asn.as_ref().and_then(|number| {
-        let parsed = u32::try_from(*number.get_ref()).ok();
-        if parsed.is_none() {
-            let message = format!("`{}` is not the number of an autonomous system", number.get_ref());
-            sink.error(Code::BadValue, message, number.span(), "expected a number of 32 bits");
-        }
-        parsed.map(Asn)
-    });
-    let regions: Vec<String> =
-        written.region.iter().flat_map(Spanned::get_ref).map(|one| one.get_ref().clone()).collect();
-    for region in written.region.iter().flat_map(Spanned::get_ref) {
-        if region_pattern(region, sink).is_some() && region.get_ref().ends_with('*') {
-            let message = format!("{} is more than one region", quoted(region.get_ref()));
-            sink.error(Code::BadRegion, message, region.span(), "an address is in one region");
-        }
-    }
-    let (to, to_span) = to?;
-    let to_zone = policy.zone_of(to);
-    if to_zone.is_none() && parse_network(&to.to_string()).is_ok_and(|network| is_private(&network)) {
-        sink.push(
-            Diagnostic::warning(Code::PrivateNetwork, format!("`{to}` is a private address in no zone"))
-                .at(to_span, "no machine of the Internet has it")
-                .help("test with the address that the far end has outside, or add its network to a zone"),
-        );
-    }
-    let location = match (places, to_zone) {
-        (Some(places), _) => Location::stated(places),
-        (None, Some(zone)) => policy.zone_country(zone).map_or(Location::UNKNOWN, Location::stated),
-        (None, None) => Location::UNKNOWN,
-    };
-    let name = written.name.as_ref().map(|name| name.get_ref().clone());
-    Some(StatedFlow {
-        at: *written.at.as_ref()?.get_ref(),
-        zone: zone?,
-        near: from?.0,
-        far: to,
-        to_zone,
-        location,
-        party: policy.party_of(to, asn, name.as_deref(), &regions),
-        class: service.map_or(0, |(protocol, port)| policy.service_class(protocol, &[port])),
-        service,
-        asn,
-        name,
-        regions,
-        opener: written.initiator.as_ref().map_or(Opener::Unknown, |opener| *opener.get_ref()),
-        sent: written.sent,
-        received: written.received,
     })
 }
 

@@ -17,6 +17,7 @@
 //! baseline in which its first packet was seen.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use ipnet::IpNet;
 use jiff::civil::Date;
@@ -24,8 +25,9 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use toml::Spanned;
 
 use super::document::Texts;
-use super::lower::{Names, Uses, lower_from, lower_party_list};
-use super::measure::{octets_of, span_of, spell};
+use super::lower::{Uses, lower_from, lower_party_list};
+use super::measure::{octets_of, span_of};
+use super::names::Names;
 use super::networks::network;
 use super::places::{Conditional, Places, Sets};
 use super::register::Register;
@@ -167,6 +169,8 @@ pub enum Watch {
     Undeclared {
         /// The path as it is written, beside the policy.
         path: String,
+        /// Where it is written.
+        span: Range<usize>,
         /// The heads of the columns with the recipient and the countries.
         columns: [String; 2],
         /// What the register declares, once it was read.
@@ -236,49 +240,6 @@ impl Tripwire {
 }
 
 impl Watch {
-    /// When it trips, in words that go on from "trips if".
-    pub(super) fn condition(&self) -> String {
-        let way = |movement: Movement| match movement {
-            Movement::Out => "go out",
-            Movement::In => "come in",
-            Movement::Either => "go out and come in",
-        };
-        match self {
-            Self::Failover { inside, attempts, within } => format!(
-                "{attempts} attempts of a host to reach a party in {} go unanswered and, within {} of the first, somebody outside answers",
-                inside.written,
-                spell(*within)
-            ),
-            Self::NewEdge { by, baseline } => {
-                let what = if *by == Edge::Country { "country" } else { "party" };
-                format!("packets are exchanged with a {what} with which none were before {baseline}")
-            }
-            Self::Volume { movement, per, budget, times_tenths, trailing } => {
-                let budget = budget.map(|budget| format!("more than {budget} octets"));
-                let times = times_tenths.map(|tenths| {
-                    let times = format!("{}.{}", tenths / 10, tenths % 10);
-                    let times = times.trim_end_matches(".0");
-                    format!("more than {times} times the median of the {trailing} periods before")
-                });
-                let more = [budget, times].into_iter().flatten().collect::<Vec<_>>().join(", or ");
-                // A span of one is spelt without its number.
-                let per = spell(*per);
-                let one = if per.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "1 " };
-                format!("{more} {} in {one}{per}, with one party", way(*movement))
-            }
-            Self::Schedule { movement, quiet, budget } => {
-                format!("more than {budget} octets in all {} in the hours {}", way(*movement), quiet.written)
-            }
-            Self::ChokePoint { gateways } => {
-                let gateways: Vec<String> = gateways.iter().map(IpNet::to_string).collect();
-                format!("something leaves the zone and does not go to {}", gateways.join(", "))
-            }
-            Self::Undeclared { path, .. } => {
-                format!("somebody who gets data, or the country where, is not as `{path}` declares")
-            }
-        }
-    }
-
     /// Whether an address is one of the gateways.
     pub fn is_gateway(gateways: &[IpNet], addr: Addr) -> bool {
         let ip = addr.to_ip();
@@ -493,6 +454,7 @@ fn lower_kind(kind: &KindText, law: Option<Date>, sets: &mut Sets<'_>, sink: &mu
             };
             Some(Watch::Undeclared {
                 path: register.as_ref()?.get_ref().clone(),
+                span: register.as_ref()?.span(),
                 columns: [column(recipient, "recipient"), column(countries, "countries")],
                 register: None,
             })

@@ -266,3 +266,23 @@ fn a_diff_says_which_tripwires_come_to_something_else() {
     let same = desk.run(&["policy", "diff", &before, &before, &capture, "--db", "embedded"]);
     assert_eq!(same.code, 0, "{}", same.out);
 }
+
+#[test]
+fn a_register_that_cannot_be_used_is_told_at_its_place() {
+    let desk = Desk::new();
+    let wire = "[[tripwire]]\nid = \"u\"\nkind = \"undeclared\"\nfrom = [\"office\"]\nregister = \"list.csv\"\n";
+    let policy = desk.put("p.toml", format!("{BEFORE}{wire}").as_bytes());
+    let said = desk.run(&["policy", "check", &policy]);
+    assert!(
+        said.code == 2 && said.out.contains("error[bad-register]: the register `list.csv` cannot be used"),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("p.toml:17:12"), "{}", said.out);
+    desk.put("list.csv", b"who,where\nx,DE\n");
+    let said = desk.run(&["policy", "check", &policy]);
+    assert!(said.code == 2 && said.out.contains("no column `recipient`: it has `who`, `where`"), "{}", said.out);
+    desk.put("list.csv", b"recipient,countries\nx,DE\n");
+    assert_eq!(desk.run(&["policy", "check", &policy]).code, 0);
+    assert_eq!(desk.run(&["policy", "show", &policy]).code, 0);
+}
