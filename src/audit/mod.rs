@@ -4,7 +4,10 @@
 //! change during an audit. An [`Auditor`] observes flow records; what it keeps is an [`Audit`], which has no order: audits
 //! on the same grounds merge to the same audit, however the input was split. [`Audit::report`] makes it readable.
 //!
-//! What cannot be decided before all was seen waits in [`Cases`], and [`Audit::settled`] decides it by the same evaluator.
+//! What cannot be decided before all was seen waits in [`Cases`], and [`Audit::settled`] decides it by the same evaluator. Records
+//! that are decided alike are one case, which is decided once however many rules there are.
+//!
+//! [`rehearse`] runs the tests that a policy carries, as an audit would see their flows.
 
 mod cases;
 mod derivation;
