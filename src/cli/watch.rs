@@ -213,7 +213,9 @@ mod tests {
             let at = Timestamp::from_secs(1_600_002_000 + 60 * minute);
             let mut record = FlowRecord::new(near, far, Protocol::TCP, at, Provenance::new(InputId(0), minute));
             record.forward = Counters { octets: 600, packets: 1, payload: 560 };
-            judge.observe(&Batch { records: vec![record], ..Batch::default() }).unwrap();
+            let mut batch = Batch::default();
+            batch.records.push(record);
+            judge.observe(&batch).unwrap();
             let lines = String::from_utf8(std::mem::take(&mut judge.out)).unwrap();
             lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
         };
