@@ -19,7 +19,7 @@ use crate::model::{Coverage, InputCoverage, InputId};
 #[cfg(feature = "parquet")]
 use crate::run::archive::{ArchiveError, Spool};
 use crate::run::batch::{self, Advance, Input, Place};
-use crate::run::evidence::{self, Case, Keep};
+use crate::run::evidence::{self, Case, Keep, Limits};
 use crate::run::folder::Folder;
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
@@ -79,7 +79,9 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     plan::write(&args.output, &report)?;
     if let Some(folder) = folder {
         let keep = if args.evidence_payload { Keep::Everything } else { Keep::Headers };
-        let case = Case { inputs: &inputs, grounds: &grounds, options: &options, audit: &audit, report: &report };
+        let limits = Limits::default();
+        let case =
+            Case { inputs: &inputs, grounds: &grounds, options: &options, audit: &audit, report: &report, limits };
         let notes = evidence::write(&folder, keep, &case).map_err(|error| Stop::Failed(with_causes(&error)))?;
         for note in notes {
             tell(&note);

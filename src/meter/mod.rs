@@ -302,7 +302,9 @@ impl Meter {
         let hash = self.table.hash(&key);
         let kept = self.naming.keep(&packet, found.payload, hash, moment.now);
         let exchange = wire::exchange(&packet, found.payload);
-        let is_cut = found.payload.len() < packet.payload as usize;
+        // A later fragment begins nothing that has a name, and is held without its payload while it waits for the first.
+        let is_later = packet.fragment.is_some_and(|fragment| fragment.offset > 0);
+        let is_cut = !is_later && found.payload.len() < packet.payload as usize;
         let inside = Reading::from(&found.inside);
         self.waiting.push(Waiting { packet, inside, key, side, hash, kept, exchange, is_cut, number, moment });
         if self.waiting.len() == WAITING {

@@ -28,14 +28,25 @@ use crate::source::capture::{Capture, CaptureFormat, Next};
 use crate::source::{Options, compression};
 use crate::wire::LinkType;
 
-/// The most findings that get a file: the gravest.
-pub const MAX_SLICES: usize = 256;
-/// The most packets of one file.
-pub const MAX_PACKETS: u64 = 200_000;
-/// The most octets of one file.
-pub const MAX_OCTETS: u64 = 64 << 20;
-/// The most flow records of one input that are kept in mind.
-pub const MAX_RECORDS: usize = 2_000_000;
+/// How much evidence there is at most. What is beyond is counted and told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most findings that get a file, at most 65,536: the gravest.
+    pub slices: usize,
+    /// The most packets of one file.
+    pub packets: u64,
+    /// The most octets of one file.
+    pub octets: u64,
+    /// The most flow records of one input that are kept in mind.
+    pub records: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { slices: 256, packets: 200_000, octets: 64 << 20, records: 2_000_000 }
+    }
+}
+
 /// The most interfaces of one file: one for each input and link type.
 const MAX_INTERFACES: usize = 65_536;
 
@@ -79,6 +90,8 @@ pub struct Case<'a> {
     pub audit: &'a Audit,
     /// The same, readable: its findings stand in the order of their weight.
     pub report: &'a Report,
+    /// How much is written.
+    pub limits: Limits,
 }
 
 /// The file of one finding while it grows: what follows its head, since the head says what is missing.
@@ -100,15 +113,15 @@ pub fn write(folder: &Folder, keep: Keep, case: &Case<'_>) -> Result<Vec<String>
     let io = |source| EvidenceError::Io { path: folder.path().to_owned(), source };
     let mut notes = Vec::new();
     let mut slices = Vec::new();
-    for finding in case.report.findings.iter().take(MAX_SLICES) {
+    for finding in case.report.findings.iter().take(case.limits.slices) {
         let path = folder.path().join(format!("{}.pcapng", finding.id));
         let body = File::create_new(path.with_extension("body")).map_err(io)?;
         let body = BufWriter::new(body);
         slices.push(Slice { finding, body, path, interfaces: Vec::new(), packets: 0, octets: 0, left_out: 0 });
     }
-    let over = case.report.findings.len().saturating_sub(MAX_SLICES);
+    let over = case.report.findings.len().saturating_sub(case.limits.slices);
     if over > 0 {
-        notes.push(format!("evidence: {over} findings beyond the {MAX_SLICES} gravest have no file"));
+        notes.push(format!("evidence: {over} findings beyond the {} gravest have no file", case.limits.slices));
     }
     let ids = case.audit.settled(case.grounds).finding_ids(case.grounds);
     let places: HashMap<FindingKey, u16, FixedState> = ids
@@ -133,14 +146,14 @@ pub fn write(folder: &Folder, keep: Keep, case: &Case<'_>) -> Result<Vec<String>
         let (wanted, forgotten) = records(input, case, &places);
         if forgotten > 0 {
             lost.push(format!(
-                "evidence: {forgotten} flow records of `{}` beyond {MAX_RECORDS} were left out",
-                input.name
+                "evidence: {forgotten} flow records of `{}` beyond {} were left out",
+                input.name, case.limits.records
             ));
         }
         if wanted.is_empty() {
             continue;
         }
-        match packets(number, input, keep, case.options, &wanted, &mut slices) {
+        match packets(number, input, keep, case, &wanted, &mut slices) {
             Ok(()) => {}
             Err(Failure::Input(what)) => lost.push(told(what)),
             Err(Failure::Output(error)) => return Err(io(error)),
@@ -151,7 +164,7 @@ pub fn write(folder: &Folder, keep: Keep, case: &Case<'_>) -> Result<Vec<String>
             let (id, left_out, packets) = (&slice.finding.id, slice.left_out, slice.packets);
             notes.push(format!("evidence of {id}: {left_out} packets beyond the first {packets} were left out"));
         }
-        slice.finish(keep, &lost).map_err(io)?;
+        slice.finish(keep, case.limits, &lost).map_err(io)?;
     }
     notes.extend(lost);
     folder.finish()?;
@@ -183,7 +196,7 @@ fn records(input: &Input, case: &Case<'_>, places: &HashMap<FindingKey, u16, Fix
             if slices.is_empty() {
                 continue;
             }
-            if wanted.len() < MAX_RECORDS {
+            if wanted.len() < case.limits.records {
                 wanted.insert((FlowKey::of(record), record.provenance.position()), slices);
             } else {
                 forgotten += 1;
@@ -224,10 +237,11 @@ fn packets(
     number: usize,
     input: &Input,
     keep: Keep,
-    options: &Options,
+    case: &Case<'_>,
     wanted: &Wanted,
     slices: &mut [Slice<'_>],
 ) -> Result<(), Failure> {
+    let Case { options, limits, .. } = *case;
     // Frames and the slices that they go to. A slice that is full asks for no more, which bounds them.
     let mut chosen: Vec<(u64, u16)> = Vec::new();
     let mut meter = Meter::new(input.id, options.meter).traced();
@@ -256,7 +270,7 @@ fn packets(
             };
             for (at, number) in found.iter().flat_map(|at| numbers.iter().map(move |number| (at, number))) {
                 match (asked.get_mut(usize::from(*at)), slices.get_mut(usize::from(*at))) {
-                    (Some(asked), _) if *asked < MAX_PACKETS => {
+                    (Some(asked), _) if *asked < limits.packets => {
                         *asked += 1;
                         chosen.push((*number, *at));
                     }
@@ -290,7 +304,7 @@ fn packets(
             };
             if let Some(slice) = slices.get_mut(usize::from(at)) {
                 let written = Frame { time: Some(last), octets, ..*frame };
-                slice.add(number, &input.name, &written).map_err(Failure::Output)?;
+                slice.add(number, &input.name, &written, limits).map_err(Failure::Output)?;
             }
         }
         Ok(())
@@ -298,9 +312,9 @@ fn packets(
 }
 
 impl Slice<'_> {
-    fn add(&mut self, input: usize, name: &str, frame: &Frame<'_>) -> io::Result<()> {
+    fn add(&mut self, input: usize, name: &str, frame: &Frame<'_>, limits: Limits) -> io::Result<()> {
         let known = self.interfaces.iter().position(|interface| *interface == (input, frame.link));
-        let is_full = self.packets >= MAX_PACKETS || self.octets + frame.octets.len() as u64 > MAX_OCTETS;
+        let is_full = self.packets >= limits.packets || self.octets + frame.octets.len() as u64 > limits.octets;
         if is_full || (known.is_none() && self.interfaces.len() >= MAX_INTERFACES) {
             self.left_out += 1;
             return Ok(());
@@ -325,7 +339,7 @@ impl Slice<'_> {
     }
 
     /// Puts the head before what was written.
-    fn finish(mut self, keep: Keep, lost: &[String]) -> io::Result<()> {
+    fn finish(mut self, keep: Keep, limits: Limits, lost: &[String]) -> io::Result<()> {
         self.body.flush()?;
         let finding = self.finding;
         let decision = match finding.decision {
@@ -342,8 +356,8 @@ impl Slice<'_> {
         ];
         if self.left_out > 0 {
             comments.push(format!(
-                "not all: {} packets more were left out (the most are {MAX_PACKETS} packets and {MAX_OCTETS} octets)",
-                self.left_out
+                "not all: {} packets more were left out (the most are {} packets and {} octets)",
+                self.left_out, limits.packets, limits.octets
             ));
         }
         comments.extend(lost.iter().cloned());

@@ -75,8 +75,9 @@ fn four(octets: &[u8], on_wire: u32) -> Result<(Packet, Content<'_>), Unread> {
             is_last: !header.more_fragments(),
         });
     }
-    if chain.next == IpNumber::AUTHENTICATION_HEADER && !chain.is_later_fragment() {
-        chain.walk(payload);
+    if !chain.is_later_fragment() {
+        // The headers of IPv6 are none in IPv4, whatever number is behind the authentication (RFC 4302 section 3.1.1).
+        chain.walk(payload, |next| next == IpNumber::AUTHENTICATION_HEADER);
     }
     let addresses = (Addr::v4(header.source()), Addr::v4(header.destination()));
     let lengths = (total, payload);
@@ -104,7 +105,7 @@ fn six(octets: &[u8], on_wire: u32) -> Result<(Packet, Content<'_>), Unread> {
         caveats.set(Caveat::ShortPacket);
     }
     let mut chain = Chain::start(next, within(octets, IPV6_HEADER, payload));
-    chain.walk(payload);
+    chain.walk(payload, |_| true);
     let addresses = (Addr::v6(header.source()), Addr::v6(header.destination()));
     let lengths = (payload.saturating_add(IPV6_HEADER), payload);
     Ok(packet(addresses, 0, &chain, lengths, caveats))
@@ -238,9 +239,14 @@ impl<'a> Chain<'a> {
         self.fragment.is_some_and(|fragment| fragment.offset > 0)
     }
 
-    /// Steps over extension headers in `length` octets. Where one cannot be read, it is itself taken for the protocol.
-    fn walk(&mut self, length: u32) {
+    /// Steps over extension headers in `length` octets, as long as they are of those that can stand there. Where one cannot be
+    /// read, it is itself taken for the protocol.
+    #[inline]
+    fn walk(&mut self, length: u32, is_possible: impl Fn(IpNumber) -> bool) {
         for _ in 0..MAX_EXTENSIONS {
+            if !is_possible(self.next) {
+                return;
+            }
             match self.step(length).unwrap_or(Step::Cut) {
                 Step::Over => {}
                 Step::Arrived => return,

@@ -24,6 +24,7 @@ mod db_store;
 #[cfg(feature = "fetch")]
 mod db_update;
 mod evidence;
+mod evidence_inputs;
 mod feeds;
 mod feeds_corpus;
 mod fixtures;

@@ -102,6 +102,16 @@ fn a_snap_length_too_short_for_names_is_told() {
     assert_eq!(counted(&coverage, Caveat::Snapped).0, 2);
     let (_, coverage) = meter(&[up(1, 2000), up(2, 96)]);
     assert_eq!(counted(&coverage, Caveat::SnapShort), (0, vec![]), "the first payload is whole");
+    // A datagram of 40 octets in two parts (RFC 791), the second first or alone: all of it was captured.
+    let part = |fragment: [u8; 2], data: &[u8]| {
+        let length = 20 + data.len() as u8;
+        [&[0x45, 0, 0, length, 0, 9, fragment[0], fragment[1], 64, 17, 0, 0][..], &HOST, &FAR, data].concat()
+    };
+    let first = part([0x20, 0], &[0, 7, 0, 9, 0, 40, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let second = part([0, 2], &[0x5a; 24]);
+    for frames in [&[whole(0, second.clone()), whole(1, first)][..], &[whole(0, second)]] {
+        assert_eq!(counted(&meter(frames).1, Caveat::SnapShort), (0, vec![]));
+    }
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -264,6 +264,14 @@ fn extension_headers_are_stepped_over() {
     let body = join(&[&authentication, &udp(18, 10)]);
     let packet = read(LinkType::RAW, &ip4(51, 62, 0, &body));
     assert_eq!((packet.protocol, packet.dport, packet.octets, packet.payload), (Protocol::UDP, 53, 62, 10));
+    // Behind it there are no headers of IPv6: the fields of RFC 791 say that this is no fragment, whatever seems to follow.
+    for next in [0, 43, 44, 60] {
+        let authentication = join(&[&[next, 4, 0, 0], &[7; 20]]);
+        let body = join(&[&authentication, &[17, 0, 0xc7, 0x40, 0, 0, 0, 9], &udp(18, 10)]);
+        let packet = read(LinkType::RAW, &ip4(51, 70, 0, &body));
+        assert_eq!((packet.protocol, packet.fragment, packet.payload), (Protocol(next), None, 26));
+        assert_eq!(packet.caveats, Caveats::NONE);
+    }
     // Cut in the chain: the address counts, the payload is what is left of the lengths.
     let long = ip6(0, chain.len() as u16, &chain);
     let packet = dissect(LinkType::RAW, &long[..60], long.len() as u32).unwrap();
