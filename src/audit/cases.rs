@@ -175,7 +175,7 @@ impl Cases {
             }
             self.windows.insert(begin);
             // Moving cases looks at all of them: not for every window that is too many.
-            if self.windows.len() >= self.max_windows.saturating_mul(2) {
+            if self.max_windows.saturating_mul(2) <= self.windows.len() {
                 self.trim_windows();
             }
         }
@@ -465,6 +465,8 @@ mod tests {
         assert_eq!(whole.crowded_out(), Count { count: out, octets: 100 * out });
         let loose: u64 = whole.loose().map(|(.., held)| held.records.count).sum();
         assert_eq!(loose, out);
+        let once: Vec<u32> = (0..23).collect();
+        assert_eq!(cases(5, &once).addresses().count(), 5, "no more are kept meanwhile");
         for parts in [2, 3, 7] {
             let mut merged = Cases { max: 5, ..Cases::default() };
             for part in (0..parts).rev() {

@@ -132,9 +132,9 @@ impl<'a> Rulings<'a> {
         borders.map_or(LimitSet::NONE, |borders| borders.counting(location, control))
     }
 
-    /// The policy, where it has limits and is in force, and whom the far end answers to.
+    /// The policy, and whom the far end answers to.
     fn limited(&self, case: &Case) -> Option<(&'a Policy, Option<CountrySet>)> {
-        let policy = self.policy.filter(|policy| !policy.limits().is_empty() && case.epoch.is_some())?;
+        let policy = self.policy?;
         Some((policy, case.party.and_then(|party| policy.controlled_from(party))))
     }
 
@@ -191,7 +191,7 @@ impl<'a> Rulings<'a> {
             let decision = borders.decision(&location, control);
             if decision == Decision::Permit {
                 // Only what is not permitted has reasons to look for.
-                let contact = moved == Moved::Contact && borders.is_contact(&location, control);
+                let contact = borders.is_contact(&location, control);
                 worst = worst.max(if contact { Verdict::Contact } else { Verdict::Decided(decision) });
                 continue;
             }

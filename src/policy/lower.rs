@@ -22,13 +22,14 @@ use super::tripwire::{self, MAX_TRIPWIRES, TripwireText};
 use super::zone::{PartySelection, Rule};
 use super::{Parsed, Party, Policy, StatedVantage, Zone, test, waiver};
 use crate::diag::{Code, Diagnostic, quoted};
-use crate::model::{Axis, CountrySet, PartyId, Point, RuleSummary, Timestamp, ZoneId};
+use crate::model::{Axis, PartyId, Point, RuleSummary, Timestamp, ZoneId};
 
-/// The most zones, parties, rules, sets and tests of a policy, each.
+/// The most zones, parties, rules, waivers and tests of a policy, each. How many networks there are is bounded by the length
+/// of a text.
 pub(super) const MAX_NAMED: usize = 4096;
 
-/// The most networks of a policy, of zones and parties together.
-const MAX_NETWORKS: usize = 1 << 20;
+/// The most sets of a policy.
+const MAX_SETS: usize = 1024;
 
 /// Names that mean something of their own.
 const RESERVED: [&str; 4] = ["default", "unlisted", "any", "*"];
@@ -69,7 +70,7 @@ pub(super) fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
     at_most(document.zones.len(), MAX_NAMED, "zones", sink);
     at_most(document.parties.len(), MAX_NAMED, "parties", sink);
     at_most(document.services.len(), MAX_SERVICES, "services", sink);
-    at_most(document.sets.len(), MAX_NAMED / 4, "sets", sink);
+    at_most(document.sets.len(), MAX_SETS, "sets", sink);
     at_most(document.rules.len(), MAX_NAMED, "rules", sink);
     at_most(document.waivers.len(), MAX_NAMED, "waivers", sink);
     at_most(document.tests.len(), MAX_NAMED, "tests", sink);
@@ -77,7 +78,7 @@ pub(super) fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
     document.zones.truncate(MAX_NAMED);
     document.parties.truncate(MAX_NAMED);
     document.services.truncate(MAX_SERVICES);
-    document.sets.truncate(MAX_NAMED / 4);
+    document.sets.truncate(MAX_SETS);
     document.rules.truncate(MAX_NAMED);
     document.waivers.truncate(MAX_NAMED);
     document.tests.truncate(MAX_NAMED);
@@ -107,13 +108,12 @@ pub(super) fn in_order_of_names(document: &mut Document, sink: &mut Sink) {
             if let [first, second] = pair
                 && first.get_ref() == second.get_ref()
             {
-                let (first, second) =
-                    if first.span().start < second.span().start { (first, second) } else { (second, first) };
                 let message = format!("two {nouns} have the id {}", quoted(first.get_ref()));
+                let mut places = [first.span(), second.span()];
+                places.sort_unstable_by_key(|place| place.start);
+                let [first, second] = places;
                 sink.push(
-                    Diagnostic::error(Code::DuplicateName, message)
-                        .at(second.span(), "the second")
-                        .with(first.span(), "the first"),
+                    Diagnostic::error(Code::DuplicateName, message).at(second, "the second").with(first, "the first"),
                 );
             }
         }
@@ -145,11 +145,7 @@ pub(super) fn lower(
     let mut uses = Uses::default();
     let mut sets = Sets::resolve(&document.sets, library, sink);
     let (zones, zone_claims) = lower_zones(&document.zones, sink);
-    let (parties, matches, party_claims) = lower_parties(&document.parties, sink);
-    if zone_claims.len() + party_claims.len() > MAX_NETWORKS {
-        let message = format!("the policy has more than {MAX_NETWORKS} networks");
-        sink.push(Diagnostic::error(Code::TooLarge, message));
-    }
+    let (parties, matches) = lower_parties(&document.parties, sink);
     let numbered = |count: usize| 0..count as u16;
     let names = Names {
         zones: zones.iter().map(|zone| zone.name.clone()).zip(numbered(zones.len()).map(ZoneId)).collect(),
@@ -309,9 +305,9 @@ fn claim(written: &[Spanned<String>], owner: u16, claims: &mut Vec<Claimed>, sin
     networks
 }
 
-fn lower_parties(written: &[PartyText], sink: &mut Sink) -> (Vec<Party>, Vec<Match>, Vec<Claimed>) {
-    let (mut parties, mut matches, mut claims) = (Vec::new(), Vec::new(), Vec::new());
-    for (owner, party) in written.iter().enumerate() {
+fn lower_parties(written: &[PartyText], sink: &mut Sink) -> (Vec<Party>, Vec<Match>) {
+    let (mut parties, mut matches) = (Vec::new(), Vec::new());
+    for (index, party) in written.iter().enumerate() {
         let mut recognised = Vec::new();
         for one in &party.matches {
             let mut asn = Vec::new();
@@ -327,21 +323,22 @@ fn lower_parties(written: &[PartyText], sink: &mut Sink) -> (Vec<Party>, Vec<Mat
                 }
             }
             let names = one.names.iter().filter_map(|name| host_pattern(name, sink)).collect();
-            let networks = claim(&one.networks, owner as u16, &mut claims, sink);
+            let mut networks: Vec<IpNet> = one.networks.iter().filter_map(|text| network(text, sink)).collect();
+            networks.sort_unstable();
             recognised.push(describe(&asn, one, &networks));
             let regions = one.regions.iter().filter_map(|region| region_pattern(region, sink)).collect();
-            matches.push(Match { party: PartyId(owner as u16), asn, names, networks, regions });
+            matches.push(Match { party: PartyId(index as u16), asn, names, networks, regions });
         }
         let controlled = party.controlled_from.as_ref();
         let controlled = controlled.map(|codes| countries(codes.get_ref(), "`controlled-from`", sink));
         parties.push(Party {
             name: party.name.get_ref().clone(),
-            title: party.title.as_ref().map(|title| title.get_ref().clone()).unwrap_or_default(),
+            title: party.title.as_ref().unwrap_or(&party.name).get_ref().clone(),
             controlled_from: controlled.filter(|set| !set.is_empty()),
             recognised,
         });
     }
-    (parties, matches, claims)
+    (parties, matches)
 }
 
 fn describe(asn: &[u32], written: &document::MatchText, networks: &[IpNet]) -> String {
@@ -410,7 +407,7 @@ fn lower_rule(
     let mut lower = |list: &Spanned<Vec<Spanned<String>>>| sets.places(list.get_ref(), sink);
     let (axis, written, places) = match place.or(control) {
         Some((axis, list)) => (axis, Some(list), lower(list)),
-        None => (Axis::Place, None, Places::of(CountrySet::NOWHERE)),
+        None => (Axis::Place, None, Places::default()),
     };
     let id = rule.id.as_ref()?.get_ref().clone();
     let effect = *rule.effect.as_ref()?.get_ref();

@@ -68,10 +68,8 @@ fn flatten<K, T: Copy + PartialEq + Ord>(
     networks.sort_by_key(|(start, end, value)| (*start, std::cmp::Reverse(*end), std::cmp::Reverse(*value)));
     let mut edges: Vec<(u128, Option<T>)> = Vec::new();
     let mut open: Vec<(u128, T)> = Vec::new();
-    let mut mark = |at: u128, value: Option<T>| match edges.last_mut() {
-        Some(edge) if edge.0 == at => edge.1 = value,
-        _ => edges.push((at, value)),
-    };
+    // Of edges at one place the last one counts.
+    let mut mark = |at: u128, value: Option<T>| edges.push((at, value));
     for (start, end, value) in networks {
         while let Some((open_end, _)) = open.last().copied().filter(|(open_end, _)| *open_end < start) {
             open.pop();
@@ -217,6 +215,8 @@ mod tests {
             (net("10.1.0.0/16"), 2),
             (net("10.1.2.3"), 3),
             (net("255.255.255.0/24"), 5),
+            (net("10.1.2.9"), 7),
+            (net("10.1.2.9"), 6),
             (net("::/0"), 4),
         ]);
         let get = |text: &str| table.get(text.parse::<std::net::IpAddr>().unwrap().into());
@@ -225,6 +225,8 @@ mod tests {
         assert_eq!(get("10.1.0.0"), Some(2));
         assert_eq!(get("10.1.2.3"), Some(3));
         assert_eq!(get("10.1.2.4"), Some(2));
+        assert_eq!(get("10.1.2.9"), Some(6), "of two that are the same the smaller value");
+        assert_eq!(get("10.1.2.10"), Some(2));
         assert_eq!(get("10.2.0.0"), Some(1));
         assert_eq!(get("11.0.0.0"), None);
         assert_eq!(get("255.255.255.255"), Some(5));
@@ -243,5 +245,12 @@ mod tests {
         ] {
             assert!(parse_network(text).unwrap_err().contains(help), "{text}: {:?}", parse_network(text));
         }
+    }
+
+    #[test]
+    fn a_network_is_private_where_all_of_it_is() {
+        let private = |text: &str| is_private(&parse_network(text).unwrap());
+        assert!(private("10.0.0.0/8") && private("172.16.0.0/12") && private("100.64.0.0/10") && private("fd00::/8"));
+        assert!(!private("10.0.0.0/7") && !private("172.0.0.0/11") && !private("192.0.2.0/24") && !private("::/0"));
     }
 }

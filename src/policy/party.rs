@@ -161,7 +161,7 @@ impl PartyIndex {
             std::borrow::Cow::Borrowed(name)
         };
         let suffixes = std::iter::successors(Some(&*lower), |rest| rest.split_once('.').map(|(_, parent)| parent));
-        for (depth, suffix) in suffixes.take(MAX_LABELS + 1).enumerate() {
+        for (depth, suffix) in suffixes.take(MAX_LABELS).enumerate() {
             let Some([exact, below]) = self.names.get(suffix) else { continue };
             let fitting = (if depth == 0 { exact } else { below })
                 .iter()
@@ -201,14 +201,14 @@ impl Match {
         } else {
             let name = name?;
             let fitting = self.names.iter().filter(|pattern| pattern.fits(name));
-            // Of the same suffix the name itself is more specific than what is below it.
-            fitting.map(|pattern| 2 * pattern.suffix.len() + usize::from(!pattern.below)).max()?
+            fitting.map(|pattern| pattern.suffix.len()).max()?
         };
         let region_score = if self.regions.is_empty() {
             0
         } else {
             let fitting = self.regions.iter().filter(|pattern| regions.iter().any(|region| pattern.fits(region)));
-            fitting.map(|pattern| 2 * pattern.start.len() + usize::from(!pattern.open)).max()?
+            // A whole label is more specific than all that begin with it.
+            fitting.map(|pattern| pattern.start.len() + usize::from(!pattern.open)).max()?
         };
         Some((name_score, region_score, number_score))
     }
@@ -268,7 +268,7 @@ pub(super) fn host_pattern(written: &Spanned<String>, sink: &mut Sink) -> Option
         Some("`*` stands for whole labels, at the front alone: `*.example.com`")
     } else if !text.is_ascii() {
         Some("write the name as it is on the wire, in A-labels: `xn--…` (RFC 5890)")
-    } else if text.contains("://") || text.contains('/') {
+    } else if text.contains('/') {
         Some("write the host name alone, without `https://` and without a path")
     } else if suffix.is_empty()
         || suffix.len() > 253
@@ -319,4 +319,48 @@ pub(super) fn region_pattern(written: &Spanned<String>, sink: &mut Sink) -> Opti
     let message = format!("no region of a provider fits {}", quoted(text));
     sink.push(Diagnostic::error(Code::BadRegion, message).at(written.span(), "").help(help));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(text: &str) -> Option<HostPattern> {
+        host_pattern(&Spanned::new(0..text.len(), text.to_owned()), &mut Sink::default())
+    }
+
+    #[test]
+    fn host_names_have_the_lengths_of_the_wire() {
+        let label = |length: usize| "a".repeat(length);
+        // RFC 1035: labels of 63 octets, names of 253 characters as they are written.
+        let longest = [label(63), label(63), label(63), label(61)].join(".");
+        assert_eq!((longest.len(), host(&longest).is_some()), (253, true));
+        assert!(host(&format!("{}.b", label(63))).is_some() && host(&format!("{}.b", label(64))).is_none());
+        assert!(host(&[label(63), label(63), label(63), label(62)].join(".")).is_none());
+        let short = ["a"; 200].join(".");
+        assert!(host(&short).is_none(), "399 characters in short labels");
+        for wrong in
+            ["", ".", "*", "*.", "a..b", ".a", "a b.example", "a.example/x", "*a.example", "a.*", "\u{e9}.example"]
+        {
+            assert_eq!(host(wrong), None, "{wrong}");
+        }
+        let below = HostPattern { suffix: "zoom.us".to_owned(), below: true };
+        assert_eq!(host("*.Zoom.US."), Some(below.clone()));
+        assert!(below.fits("a.zoom.us") && below.fits("A.B.ZOOM.us.") && below.fits("x.zoom.us"));
+        assert!(!below.fits("zoom.us") && !below.fits(".zoom.us") && !below.fits("azoom.us") && !below.fits("us"));
+    }
+
+    #[test]
+    fn regions_have_a_provider_and_a_label() {
+        let region = |text: &str| region_pattern(&Spanned::new(0..text.len(), text.to_owned()), &mut Sink::default());
+        let whole = RegionPattern { start: "oci:us-ashburn-1".to_owned(), open: false };
+        assert_eq!(region("oci:us-Ashburn-1"), Some(whole.clone()));
+        assert_eq!(region("oci:*"), Some(RegionPattern { start: "oci:".to_owned(), open: true }));
+        for wrong in ["oci:", "oci:us ashburn", "oci:us/1*", "us-ashburn-1", "oracle:us-1", "oci:*-1"] {
+            assert_eq!(region(wrong), None, "{wrong}");
+        }
+        assert!(region(&format!("oci:{}", "a".repeat(124))).is_some(), "128 octets");
+        assert!(region(&format!("oci:{}", "a".repeat(125))).is_none());
+        assert!(whole.fits("OCI:us-ashburn-1") && !whole.fits("oci:us-ashburn-11") && !whole.fits("oci:us-ashburn"));
+    }
 }

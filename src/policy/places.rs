@@ -91,7 +91,7 @@ pub(super) fn country(written: &Spanned<String>, sink: &mut Sink) -> Option<Coun
 }
 
 fn looks_like_set(text: &str) -> bool {
-    text.len() > 3
+    text.len() > 2
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
 }
 
@@ -137,10 +137,6 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn of(set: CountrySet) -> Self {
-        Self { always: set, dated: Vec::new() }
-    }
-
     pub(super) fn from_memberships(memberships: impl IntoIterator<Item = Membership>) -> Self {
         let mut places = Self::default();
         for membership in memberships {
@@ -352,4 +348,30 @@ fn unknown_set<'n>(name: &str, span: Range<usize>, names: &(impl Iterator<Item =
     Diagnostic::error(Code::UnknownSet, format!("there is no set {}", quoted(&format!("@{name}"))))
         .at(span, "unknown set")
         .help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_sets_are_told_from_codes() {
+        assert!(looks_like_set("eea") && looks_like_set("eu.adequate") && looks_like_set("us-itar.126-1"));
+        assert!(!looks_like_set("de") && !looks_like_set("Europe") && !looks_like_set("the_west"));
+    }
+
+    #[test]
+    fn what_is_named_twice_is_kept_once() {
+        let membership = |conditional| Membership {
+            country: Country::from_code("US").unwrap(),
+            period: Period { from: None, until: Some(jiff::civil::date(2020, 7, 16)) },
+            conditional,
+        };
+        let one = Places::from_memberships([membership(true), membership(false), membership(true)]);
+        let mut both = one.clone();
+        both.add(&one);
+        assert_eq!((both.dated.len(), &both), (2, &one));
+        let other = Places::from_memberships([membership(false), membership(true)]);
+        assert_eq!(one, other, "their order means nothing");
+    }
 }

@@ -185,7 +185,10 @@ mod tests {
     fn mistakes_are_explained() {
         let help = |text: &str| parse_ports(text).unwrap_err();
         assert!(help("443").contains("`tcp/443`"));
-        assert!(help("443/tcp").contains("protocol comes first"));
+        assert!(help("443/tcp").contains("protocol comes first") && help("8080").contains("protocol comes first"));
+        assert!(help("web/tcp").contains("protocol comes first"));
+        // A number alone can be a protocol's.
+        assert_eq!(help("80"), "say which protocol: `tcp/80` or `udp/80`");
         assert!(help("tpc/443").contains("`tcp`"));
         assert!(help("tcp/90-80").contains("`tcp/80-90`"));
         assert!(help("icmp/8").contains("no ports"));

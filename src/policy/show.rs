@@ -60,7 +60,8 @@ impl Policy {
         }
         for party in &self.parties {
             line(String::new());
-            line(format!("party {}  {}", party.name, party.title));
+            let title = Some(format!("  {}", party.title)).filter(|_| party.title != party.name);
+            line(format!("party {}{}", party.name, title.unwrap_or_default()));
             let control = party.controlled_from.map_or("not stated".to_owned(), |set| set.to_string());
             line(format!("  answers to {control}"));
             for way in &party.recognised {

@@ -118,6 +118,54 @@ fn many_editions_are_bounded_and_counted() {
     assert_eq!(place(&atlas, "2199-01-01T00:00:00Z"), "JP");
 }
 
+/// What a report says of its location data, counted in days and in notes by hand.
+#[test]
+fn a_report_says_how_old_its_data_is_and_what_was_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = |paths: &[PathBuf], time: &str| {
+        let grounds = Grounds { policy: None, atlas: open(paths, None), local: Local::private(&[]), horizon: None };
+        audit(&grounds, &[time]).report(&grounds, None).limits
+    };
+    let one = [write(folder.path(), "a.mmdb", database("DBIP-Country-Lite", "2020-01-01", "CN"))];
+    let told = |time: &str, words: &str| limits(&one, time).iter().any(|limit| limit.contains(words));
+    // Ninety days after 1 January 2020 is 31 March, 180 days is 29 June.
+    let (old, stale) = ("more than 90 days", "more than 180 days");
+    assert!(!told("2020-03-31T12:00:00Z", old) && told("2020-04-01T12:00:00Z", old));
+    assert!(told("2020-06-29T12:00:00Z", old) && !told("2020-06-29T12:00:00Z", stale));
+    assert!(told("2020-06-30T12:00:00Z", stale) && !told("2020-06-30T12:00:00Z", old));
+    // As many changes as are told apart, and one more.
+    let editions: Vec<PathBuf> = (0..=landfall::locate::MAX_EPOCHS as i64)
+        .map(|number| {
+            let day = jiff::civil::date(2020, 1, 1).saturating_add(jiff::Span::new().days(number * 10));
+            let octets = database("DBIP-Country-Lite", &day.to_string(), "CN");
+            write(folder.path(), &format!("e{number}.mmdb"), octets)
+        })
+        .collect();
+    let joined = |paths: &[PathBuf]| {
+        limits(paths, "2020-01-01T12:00:00Z")
+            .into_iter()
+            .filter(|limit| limit.contains("told apart"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(joined(&editions[1..]), Vec::<String>::new());
+    assert_eq!(
+        joined(&editions),
+        ["Copies of location data change too often to be told apart: 1 changes were taken later than they were due."]
+    );
+    // A row of each feed that is none; 24 such notes are named.
+    let feeds: Vec<PathBuf> = (0..26)
+        .map(|n| write(folder.path(), &format!("feed-{n}.csv"), format!("192.0.2.{n}/32,DE,,,\nnowhere,DE,,,\n")))
+        .collect();
+    let notes = |count: usize| {
+        let limits = limits(&feeds[..count], "2020-01-01T12:00:00Z");
+        let named = limits.iter().filter(|limit| limit.starts_with("Of the location data ")).count();
+        (named, limits.into_iter().find(|limit| limit.contains("notes more")))
+    };
+    assert_eq!(notes(23), (23, None));
+    assert_eq!(notes(24), (24, None));
+    assert_eq!(notes(26), (24, Some("2 notes more on location data: `landfall db check` shows them.".to_owned())));
+}
+
 const FEED: &str = "52.80.0.0/14,JP,,,\n";
 
 #[test]

@@ -234,6 +234,64 @@ fn many_networks_in_one_tiny_time_are_a_proxy() {
     }
 }
 
+/// The bounds of both doubts, as [`landfall::audit::Cases::doubt`] states them: eight networks and half of all, times
+/// below a millisecond that are 50 us or a quarter apart; and networks are /24 of IPv4 and /48 of IPv6.
+#[test]
+fn doubt_has_its_bounds() {
+    let grounds = grounds(NO_CHINA, fibre);
+    let horizon = grounds.horizon.as_ref().unwrap();
+    // Addresses with the time of each, in networks that are claimed to be in China.
+    let doubt = |times: &[(String, u32)]| {
+        let flows: Vec<Observed> =
+            (1..).zip(times).map(|(number, (far, us))| flow(far, number, NOT, (*us, 9))).collect();
+        audit_of(&grounds, &flows).cases.doubt(horizon).map(|doubt| (doubt.kind, doubt.networks, doubt.of))
+    };
+    let china = |from: u32, count: u32, us: u32| (from..from + count).map(move |n| (format!("100.128.{n}.1"), us));
+    // Networks in Germany, as far from Frankfurt as they are said to be.
+    let germany = |count: u32| (0..count).map(|n| (format!("192.0.{n}.1"), 9_000 + n * 1_500));
+    let of = |parts: Vec<(String, u32)>| doubt(&parts);
+    let proxy = |networks, of| Some((DoubtKind::Proxy, networks, of));
+    let vantage = |networks, of| Some((DoubtKind::Contradicted, networks, of));
+    assert_eq!(of(china(0, 7, 300).collect()), None);
+    assert_eq!(of(china(0, 8, 300).collect()), proxy(8, 8));
+    assert_eq!(of(china(0, 8, 300).chain(germany(8)).collect()), proxy(8, 16));
+    assert_eq!(of(china(0, 8, 300).chain(germany(9)).collect()), None);
+    // A quarter of 800 us is 200 us, of 600 us 150 us.
+    assert_eq!(of(china(0, 4, 800).chain(china(4, 4, 999)).collect()), proxy(8, 8));
+    assert_eq!(of(china(0, 4, 600).chain(china(4, 4, 750)).collect()), proxy(8, 8));
+    assert_eq!(of(china(0, 4, 600).chain(china(4, 4, 751)).collect()), vantage(8, 8));
+    // 50 us where a quarter is less.
+    assert_eq!(of(china(0, 4, 100).chain(china(4, 4, 150)).collect()), proxy(8, 8));
+    // From a millisecond on it is no local proxy.
+    assert_eq!(of(china(0, 8, 999).collect()), proxy(8, 8));
+    assert_eq!(of(china(0, 8, 1_000).collect()), vantage(8, 8));
+    // Refuted claims: more than half of those that have claims.
+    assert_eq!(of(china(0, 9, 5_000).chain(germany(7)).collect()), vantage(9, 16));
+    assert_eq!(of(china(0, 8, 5_000).chain(germany(8)).collect()), None);
+    assert_eq!(of(china(0, 7, 5_000).collect()), None);
+    // Two addresses of one network are one.
+    let twice = |text: &str| vec![(text.replace('#', "1"), 300), (text.replace('#', "2"), 310)];
+    assert_eq!(of(china(0, 7, 300).chain(twice("100.128.9.#")).collect()), proxy(8, 8));
+    let six = |count: u32| (0..count).map(|n| (format!("2001:db8:{n:x}:5::1"), 300)).collect::<Vec<_>>();
+    assert_eq!(of(six(8)), proxy(8, 8));
+    assert_eq!(of(six(7).into_iter().chain(twice("2001:db8:0:#::1")).collect()), None);
+}
+
+/// Flows to one announced address are evidence each alone; what holds for all of them is the slowest with the fewest samples.
+#[test]
+fn flows_to_an_edge_are_told_together_by_the_weakest() {
+    let grounds = grounds(EUROPE_ALONE, fibre);
+    let flows = [
+        flow("198.51.100.1", 1, NOT, (3_000, 9)),
+        flow("198.51.100.1", 2, NOT, (4_000, 4)),
+        flow("198.51.100.1", 3, NOT, (2_000, 5)),
+    ];
+    let summary = report(&grounds, &flows).horizon.unwrap();
+    let proofs: Vec<_> = summary.proofs.iter().map(|proof| (proof.rtt_us, proof.samples, proof.flows)).collect();
+    assert_eq!(proofs, [(4_000, 4, Some(3))]);
+    assert_eq!((summary.measured, summary.changed, summary.refuted), (1, 1, 0));
+}
+
 /// A claim that is cut down and does not go away: the finding says by what.
 #[test]
 fn a_finding_prints_its_derivation_in_every_format() {

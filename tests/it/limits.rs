@@ -4,9 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use landfall::audit::{Grounds, MAX_WINDOWS};
+use landfall::audit::{Auditor, Grounds, MAX_WINDOWS};
 use landfall::locate::{Horizon, Medium};
-use landfall::model::{Counters, Decision, Finding, FlowRecord, Outcome, Report, RoundTrip, Timestamp, Totals};
+use landfall::model::{
+    Counters, Decision, Finding, FlowRecord, LimitId, LimitSet, Outcome, Report, RoundTrip, Timestamp, Totals,
+};
+use landfall::policy::{Library, Policy};
 use proptest::prelude::*;
 
 use crate::fixtures::flows::{self, opened, packet, report};
@@ -232,6 +235,86 @@ fn later_windows_than_are_kept_are_not_decided() {
     let report = report(&grounds, &flows);
     assert_eq!(came(&report.totals), [MAX_WINDOWS as u64 - 1, 2, 1]);
     assert!(report.limits.iter().any(|limit| limit.contains("concerns 2 flow records")), "{:?}", report.limits);
+}
+
+#[test]
+fn a_finding_lists_the_windows_that_were_too_much_and_no_others() {
+    let flows = [("10", 1001), ("11", 1000), ("12", 1002)]
+        .map(|(hour, octets)| flow(&format!("2026-03-01T{hour}:30:00Z"), "10.1.0.9", "198.51.100.7", octets));
+    let report = report(&grounds(HOURLY), &flows);
+    assert_eq!(came(&report.totals), [1, 0, 2]);
+    assert_eq!(
+        exceeded(&report),
+        [said("hourly", None, &[("2026-03-01T10:00:00Z", 1001), ("2026-03-01T12:00:00Z", 1002)])]
+    );
+}
+
+/// What is forbidden within the limit too is not forbidden for its sake.
+#[test]
+fn a_finding_names_a_limit_only_where_it_would_be_none_within() {
+    let rules = format!(
+        "{HOURLY}[[rule]]\nid = \"no-desk\"\neffect = \"forbid\"\nfrom = [\"*\"]\nto-control = [\"CN\"]\nparty = [\"mill\"]\n"
+    );
+    let text = HEAD.replace("[party.mill]", "[party.mill]\ncontrolled-from = [\"CN\", \"US\"]");
+    let parsed = Policy::parse("limits.toml", &format!("{text}\n{rules}"), Library::embedded());
+    let grounds = Grounds { policy: Some(parsed.policy.expect("a policy")), ..grounds(HOURLY) };
+    let flows = [
+        flow("2026-03-01T10:00:00Z", "10.1.0.9", "198.51.100.3", 1001),
+        flow("2026-03-01T10:10:00Z", "10.1.0.9", "198.51.100.19", 500),
+    ];
+    let report = report(&grounds, &flows);
+    let limits_of = |rule: Option<&str>, party: &str| {
+        let of =
+            report.findings.iter().filter(|one| one.rule.as_deref() == rule && one.to.party.as_deref() == Some(party));
+        of.map(|one| (one.decision, one.limits.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(limits_of(None, "desk"), [(Decision::Forbid, 1)]);
+    // Whom it answers to is not known, and was not before; of its place the limit no longer permits.
+    assert_eq!(limits_of(Some("no-desk"), "mill"), [(Decision::Indeterminate, 0)]);
+    assert_eq!(limits_of(None, "mill"), [(Decision::Forbid, 1)]);
+}
+
+/// Windows of several limits begin together where all of them begin.
+#[test]
+fn windows_of_two_lengths_have_beginnings_in_common() {
+    let rule = |id: &str, per: &str| {
+        format!(
+            "[[rule]]\nid = \"{id}\"\neffect = \"permit\"\nfrom = [\"*\"]\nto = [\"US\"]\nbasis = [\"x\"]\nlimit = {{ octets = \"1\", per = \"{per}\" }}\n"
+        )
+    };
+    let grounds = grounds(&[rule("a", "10h"), rule("b", "4h"), rule("c", "7s")].concat());
+    let policy = grounds.policy.as_ref().expect("a policy");
+    let limits =
+        |ids: &[usize]| ids.iter().fold(LimitSet::NONE, |set, id| set.with(LimitId::new(*id).expect("a limit")));
+    let window = |ids: &[usize], hours: u64, seconds: u64| {
+        let at = Timestamp::from_secs(hours * 3600 + seconds);
+        policy.window(limits(ids), at).map(|begin| begin.0 / Timestamp::SECOND)
+    };
+    assert_eq!(window(&[], 23, 0), None);
+    assert_eq!(window(&[0], 23, 5), Some(20 * 3600));
+    // Ten hours and four: every two hours one of them may end.
+    assert_eq!(window(&[0, 1], 23, 5), Some(22 * 3600));
+    assert_eq!(window(&[1, 0], 21, 3599), Some(20 * 3600));
+    // Seven seconds are no part of an hour: every second.
+    assert_eq!(window(&[0, 2], 1, 5), Some(3605));
+}
+
+/// Between zones, what waits for one side's limit is not known where the window is not kept.
+#[test]
+fn later_windows_between_zones_are_counted_once() {
+    let grounds = grounds(&format!(
+        "{}[[rule]]\nid = \"home\"\neffect = \"permit\"\nfrom = [\"lab\"]\nto = [\"CA\"]\nbasis = [\"x\"]\n",
+        HOURLY.replace("from = [\"*\"]", "from = [\"office\"]")
+    ));
+    let mut auditor = Auditor::new(&grounds);
+    for hour in 0..MAX_WINDOWS as u64 + 2 {
+        let mut flow = flow("1970-01-01T00:00:00Z", "10.1.0.9", "10.2.0.9", 40);
+        flow.start = Timestamp(hour * 3600 * Timestamp::SECOND);
+        flow.end = flow.start;
+        auditor.observe(&flow, None);
+    }
+    let audit = auditor.finish();
+    assert_eq!((audit.cases.unmeasured().count, audit.cases.unmeasured().octets), (2, 80));
 }
 
 /// Two limited rules, one of them for each party, and a permit without a limit.

@@ -359,6 +359,126 @@ fn control_and_place_are_two_decisions() {
     );
 }
 
+/// Sentences 2, 3 and 4 where nobody knows who opened the conversation: it may have been either side, and both are judged.
+#[test]
+fn what_either_opener_forbids_is_forbidden_and_what_one_forbids_is_open() {
+    let reasons = |rules: &str, possible: &str, control: &str| {
+        let policy = parse(&with(rules).replace("default = \"forbid\"", "default = \"permit\""));
+        let selector = Selector {
+            zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
+            epoch: policy.epoch(at("2020-01-01T00:00:00Z")).unwrap(),
+            outward: true,
+            moved: true,
+            opened_by: Opener::Unknown,
+            party: None,
+            service: 0,
+            spent: Spent::default(),
+        };
+        let judgement = policy.borders(&selector).unwrap().decide(&Location::stated(set(possible)), Some(set(control)));
+        let named = |reason: &Reason| match reason {
+            Reason::Rule(rule) => policy.rule(*rule).id.clone(),
+            Reason::Default => "default".to_owned(),
+        };
+        let reasons: Vec<_> = judgement.reasons.iter().map(|(axis, why, how)| (*axis, named(why), *how)).collect();
+        (judgement.decision, reasons)
+    };
+    let rule = |id: &str, opener: &str, to: &str| {
+        format!("[[rule]]\nid = \"{id}\"\neffect = \"forbid\"\nfrom = [\"z\"]\ninitiator = \"{opener}\"\n{to}\n")
+    };
+    let (forbid, open) = (Decision::Forbid, Decision::Indeterminate);
+    let said = |axis, id: &str, how| (axis, id.to_owned(), how);
+    // If we opened it, its place forbids it; if they did, whom it answers to: forbidden whoever did, for both reasons.
+    let (local, remote) = (rule("local", "local", "to = [\"CN\"]"), rule("remote", "remote", "to-control = [\"RU\"]"));
+    assert_eq!(
+        reasons(&format!("{local}{remote}"), "CN", "RU"),
+        (forbid, vec![said(Axis::Place, "local", forbid), said(Axis::Control, "remote", forbid)])
+    );
+    // Whom it answers to forbids it either way. Of its place that is not known: only if we opened it.
+    let always = rule("always", "any", "to-control = [\"RU\"]");
+    assert_eq!(
+        reasons(&format!("{local}{always}"), "CN", "RU"),
+        (forbid, vec![said(Axis::Place, "local", open), said(Axis::Control, "always", forbid)])
+    );
+    // The same the other way round.
+    let everywhere = rule("everywhere", "any", "to = [\"CN\"]");
+    assert_eq!(
+        reasons(&format!("{everywhere}{remote}"), "CN", "RU"),
+        (forbid, vec![said(Axis::Place, "everywhere", forbid), said(Axis::Control, "remote", open)])
+    );
+    // One of them alone leaves it open; and what leaves a place open if we opened it does not forbid it.
+    assert_eq!(reasons(&local, "CN", "DE"), (open, vec![said(Axis::Place, "local", open)]));
+    assert_eq!(reasons(&everywhere, "CN,FR", "DE"), (open, vec![said(Axis::Place, "everywhere", open)]));
+    // Permits of which either may speak: permitted by both, and by none where the default may speak.
+    let permitted = |rules: &str| {
+        let policy = parse(&with(rules));
+        let selector = Selector {
+            zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
+            epoch: policy.epoch(at("2020-01-01T00:00:00Z")).unwrap(),
+            outward: true,
+            moved: true,
+            opened_by: Opener::Unknown,
+            party: None,
+            service: 0,
+            spent: Spent::default(),
+        };
+        let judgement = policy.borders(&selector).unwrap().decide(&Location::stated(set("CN")), None);
+        let names: Vec<String> = judgement.permitted_by.iter().map(|rule| policy.rule(*rule).id.clone()).collect();
+        (judgement.decision, names)
+    };
+    let permit = |id: &str, opener: &str| rule(id, opener, "to = [\"CN\"]").replace("forbid", "permit");
+    let (ours, theirs) = (permit("ours", "local"), permit("theirs", "remote"));
+    assert_eq!(permitted(&format!("{ours}{theirs}")), (Decision::Permit, vec!["ours".to_owned(), "theirs".to_owned()]));
+    assert_eq!(permitted(&ours), (open, vec![]));
+    // Both forbid, by a rule each.
+    let theirs = rule("theirs", "remote", "to = [\"CN\"]");
+    assert_eq!(
+        reasons(&format!("{local}{theirs}"), "CN", "DE"),
+        (forbid, vec![said(Axis::Place, "local", forbid), said(Axis::Place, "theirs", forbid)])
+    );
+}
+
+#[test]
+fn a_policy_is_named_by_the_digest_of_its_text() {
+    // By sha256sum.
+    let policy = parse("[policy]\nid = \"p\"\ndefault = \"permit\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n");
+    assert_eq!(policy.digest(), "6f8a1c90837addf794bfc815bf1c96701d6a4a4b22f6d4260e13e5205b45f806");
+    assert_eq!(policy.summary(None).digest, policy.digest());
+}
+
+#[test]
+fn what_is_named_twice_in_a_rule_counts_once() {
+    let policy = parse(&with(
+        "[service.web]\nports = [\"tcp/443\"]\n[sets]\ntwice = [\"@eea\", \"@eea\", \"DE\"]\n\
+         [[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"@twice\", \"@twice\"]\nservice = [\"web\", \"web\"]\n\
+         [[test]]\nname = \"t\"\nflow = { at = 2026-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"DE\"], service = \"tcp/443\", sent = 1 }\nexpect = { decision = \"permit\", rules = [\"r\"] }\n",
+    ));
+    assert_eq!(landfall::audit::rehearse(&policy)[0].failure, None);
+}
+
+#[test]
+fn a_party_is_called_by_its_name_or_else_its_key() {
+    let policy = parse(&with(
+        "[party.a]\nname = \"A Company, Inc.\"\nmatch = [{ asn = [64500, 64501], names = [\"*.a.example\", \"a.example\"] }]\n\
+         [party.b]\nmatch = [{ networks = [\"198.51.100.0/24\"], region = [\"oci:us-*\"] }]\n",
+    ));
+    let party = |number| policy.party_of(addr("192.0.2.1"), Some(Asn(number)), Some("x.a.example"), &[]).unwrap();
+    assert_eq!((policy.party_name(party(64500)), policy.party_title(party(64501))), ("a", "A Company, Inc."));
+    let b = policy.party_of(addr("198.51.100.1"), None, None, &["oci:us-phoenix-1".to_owned()]).unwrap();
+    assert_eq!((policy.party_name(b), policy.party_title(b)), ("b", "b"));
+    assert!(policy.asks_for_regions() && !parse(&with("")).asks_for_regions());
+    let titles: Vec<Option<String>> = policy.summary(None).parties.into_iter().map(|party| party.title).collect();
+    assert_eq!(titles, [Some("A Company, Inc.".to_owned()), None]);
+    let listing = policy.listing(date(2026, 1, 1));
+    for line in [
+        "party a  A Company, Inc.",
+        "party b",
+        "  match     AS64500 or AS64501, and *.a.example or a.example",
+        "  match     198.51.100.0/24, and oci:us-*",
+    ] {
+        assert!(listing.lines().any(|one| one == line), "{line}\n{listing}");
+    }
+}
+
 #[test]
 fn flags_make_a_policy() {
     let flags = |allow: &str, deny: &str| {
@@ -405,6 +525,19 @@ fn flags_make_a_policy() {
     assert!(wrong.policy.is_none());
     let drawn = render_text("flags", &wrong.command, &wrong.diagnostics, Colour::Never);
     assert!(drawn.contains("--allow DE,UK") && drawn.contains("`GB`") && drawn.contains("`@us-doj.china`"), "{drawn}");
+    let places: Vec<&str> = wrong.diagnostics.iter().map(|said| &wrong.command[said.span().unwrap()]).collect();
+    assert_eq!(places, ["UK", "@us-doj.chnia"]);
+    // As many entries as are read, and one more.
+    let many = |allow: usize, deny: usize, local: usize| {
+        let list = |count: usize, what: &dyn Fn(usize) -> String| (0..count).map(what).collect::<Vec<_>>();
+        let code = |_: usize| "US".to_owned();
+        let network = |n: usize| format!("10.{}.{}.0/24", n / 256, n % 256);
+        Policy::from_flags(&list(allow, &code), &list(deny, &code), &list(local, &network), Library::embedded())
+            .policy
+            .is_some()
+    };
+    assert!(many(4095, 0, 1) && many(0, 4095, 1) && many(1, 0, 4095));
+    assert!(!many(4096, 0, 1) && !many(0, 4096, 1) && !many(1, 0, 4096) && !many(2048, 2048, 1));
     let conditional = flags("@eu.adequate", "");
     assert_eq!(conditional.diagnostics[0].code, Code::ConditionalMembers);
     assert!(flags("", "").policy.is_none());

@@ -178,6 +178,16 @@ fn mutation_finds_what_no_test_notices() {
     assert_eq!(Policy::mutate("m.toml", "x", Library::embedded(), &|policy| rehearse(&policy)), None);
 }
 
+/// What no rule names changes nothing when it goes, also beside a waiver.
+#[test]
+fn what_judges_nothing_is_not_tried() {
+    let with_idle = TESTED.replace("[zone.z]", "[sets]\nidle = [\"BR\", \"JP\"]\n[zone.z]");
+    let waiver = "[[waiver]]\nfinding = { rule = \"no-china\", from = \"z\", to = \"CN\" }\nowner = \"o\"\nreason = \"w\"\nexpires = 2027-01-01\n";
+    let idle =
+        |text: &str| Policy::mutate("m.toml", text, Library::embedded(), &|policy| rehearse(&policy)).unwrap().idle;
+    assert_eq!((idle(&with_idle), idle(&format!("{with_idle}{waiver}"))), (2, 2));
+}
+
 #[test]
 fn every_part_of_a_policy_is_taken_out_once() {
     let text = r#"

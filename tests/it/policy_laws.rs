@@ -14,7 +14,8 @@ const CODES: [&str; 6] = ["BR", "CN", "DE", "FR", "JP", "US"];
 const DAYS: [Date; 4] = [date(2019, 1, 1), date(2020, 3, 1), date(2021, 3, 1), date(2022, 1, 1)];
 
 /// Members of `@dated`: code, from, until, and whether there is a condition.
-const DATED: [(&str, Option<Date>, Option<Date>, bool); 4] = [
+const DATED: [(&str, Option<Date>, Option<Date>, bool); 5] = [
+    ("BR", None, None, true),
     ("FR", None, Some(date(2021, 1, 1)), false),
     ("JP", Some(date(2020, 1, 1)), None, true),
     ("US", Some(date(2020, 1, 1)), Some(date(2021, 1, 1)), true),
@@ -31,6 +32,7 @@ reviewed-on = 2020-01-01
 review-due = 2021-01-01
 general-knowledge = true
 members = [
+    { codes = ["BR"], condition = "certified" },
     { codes = ["FR"], until = 2021-01-01 },
     { codes = ["JP"], from = 2020-01-01, condition = "certified" },
     { codes = ["US"], from = 2020-01-01, until = 2021-01-01, condition = "certified" },
@@ -187,6 +189,17 @@ impl RefPolicy {
             reasons.extend(here.into_iter().map(|(name, alone)| (axis, name, alone)));
         }
         reasons
+    }
+
+    /// The rules that permit any of the possible places, where it is known who opened the conversation.
+    fn permits(&self, flow: &RefFlow) -> Vec<String> {
+        let flow = &self.on_the_day(flow);
+        let speaks = |rule: &RefRule| {
+            let names = |country: Country| rule.names(country.code(), flow.day);
+            rule.permit && !rule.control && rule.fits(flow, flow.opener) && flow.place.iter().any(names)
+        };
+        let rules = self.rules.iter().enumerate().filter(|(_, rule)| speaks(rule));
+        rules.map(|(index, _)| format!("r{index}")).collect()
     }
 
     /// `None` where nothing moved and no rule judges contact.
@@ -395,6 +408,10 @@ proptest! {
                 let ours: Vec<(Axis, String, Decision)> =
                     judgement.reasons.iter().map(|(axis, reason, decision)| (*axis, name(reason), *decision)).collect();
                 prop_assert_eq!(ours, policy.reasons(&flow));
+                let permits: Vec<String> =
+                    judgement.permitted_by.iter().map(|rule| compiled.rule(*rule).id.clone()).collect();
+                let permitted = judgement.decision == Decision::Permit;
+                prop_assert_eq!(permits, if permitted { policy.permits(&flow) } else { Vec::new() });
             }
             for (axis, reason, _) in &judgement.reasons {
                 let Reason::Rule(rule) = reason else { continue };

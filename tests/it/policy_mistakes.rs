@@ -13,10 +13,20 @@ use crate::policy::{with, with_rule};
 type Mistake = (&'static str, String, Code, (usize, usize), &'static str);
 
 /// A rule and a waiver of it, with some of the texts changed. The waiver begins in line 11.
-fn waiver(changes: &[(&str, &str)]) -> String {
+pub(crate) fn waiver(changes: &[(&str, &str)]) -> String {
     let text = "[[waiver]]\nfinding = { rule = \"r\", from = \"z\", to = \"192.0.2.0/24\" }\nowner = \"o\"\nreason = \"why\"\nexpires = 2026-06-01";
     let text = changes.iter().fold(text.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
     with_rule(&format!("to = [\"US\"]\n{text}"))
+}
+
+/// A policy with so many rules that have a limit.
+pub(crate) fn limited(rules: usize) -> String {
+    let rule = |n| {
+        format!(
+            "[[rule]]\nid = \"r{n}\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"US\"]\nlimit = {{ octets = \"1\", per = \"1d\" }}\n"
+        )
+    };
+    with(&(0..rules).map(rule).collect::<Vec<_>>().concat())
 }
 
 /// Every mistake has its code, its place and the right word. Places are counted by hand: `with` has five lines, the rule of
@@ -324,6 +334,46 @@ fn mistakes() -> Vec<Mistake> {
             (8, 44),
             "one address",
         ),
+        ("set of a zone", with("[zone.y]\nnetworks = [\"192.0.2.0/24\"]\ncountry = \"@eea\""), Code::BadValue, (8, 11), ""),
+        ("zone of all", with("[zone.y]\nnetworks = [\"192.0.2.0/24\"]\ncountry = \"*\""), Code::BadValue, (8, 11), ""),
+        ("the other half of a set", with_rule("to = [\"@us-doj\"]"), Code::UnknownSet, (10, 7), "`@us-doj."),
+        ("short set without @", with_rule("to = [\"eea\"]"), Code::UnknownCountry, (10, 7), "`@eea`"),
+        ("name with a space", with("[party.\"a b\"]\nmatch = [{ asn = [1] }]"), Code::BadName, (6, 8), "letters"),
+        ("name with a dash before it", with("[party.-a]\nmatch = [{ asn = [1] }]"), Code::BadName, (6, 8), "begin"),
+        (
+            "long name",
+            with(&format!("[party.{}]\nmatch = [{{ asn = [1] }}]", "a".repeat(65))),
+            Code::BadName,
+            (6, 8),
+            "at most 64",
+        ),
+        (
+            "two tripwires, with another between them",
+            with(&["x", "y", "x"].map(|id| format!(
+                "[[tripwire]]\nid = \"{id}\"\nkind = \"failover\"\nfrom = [\"z\"]\ninside = [\"US\"]\nattempts = 2\nwithin = \"60s\"\n"
+            )).concat()),
+            Code::DuplicateName,
+            (21, 6),
+            "",
+        ),
+        (
+            "too many ports",
+            with(&format!(
+                "[service.s]\nports = [{}]",
+                (0..1025).map(|port| format!("\"tcp/{port}\",")).collect::<Vec<_>>().concat()
+            )),
+            Code::TooLarge,
+            (0, 0),
+            "",
+        ),
+        (
+            "too many sets",
+            with(&format!("[sets]\n{}", (0..1025).map(|n| format!("s{n} = [\"DE\"]\n")).collect::<Vec<_>>().concat())),
+            Code::TooLarge,
+            (0, 0),
+            "",
+        ),
+        ("too many limits", limited(65), Code::TooLarge, (0, 0), ""),
         ("large number", with("[party.x]\nmatch = [{ asn = [4294967296] }]"), Code::BadValue, (7, 19), ""),
         (
             "too many services",
@@ -420,6 +470,8 @@ fn lints() -> Vec<(Code, String, (usize, usize))> {
             (15, 8),
         ),
         (Code::NeverMatches, waiver(&[]), (11, 1)),
+        (Code::NeverMatches, forbidding("y", "s"), (13, 1)),
+        (Code::NeverMatches, forbidding("z", "default").replacen("\"forbid\"", "\"permit\"", 1), (13, 1)),
         (
             Code::NoEnd,
             with_rule(&format!(
@@ -441,6 +493,14 @@ fn lints() -> Vec<(Code, String, (usize, usize))> {
             (7, 6),
         ),
     ]
+}
+
+/// A rule that forbids to a zone what it sends to China, and a waiver of a rule for `z`, in line 13.
+pub(crate) fn forbidding(zone: &str, waived: &str) -> String {
+    with(&format!(
+        "[zone.y]\nnetworks = [\"192.0.2.0/24\"]\n[[rule]]\nid = \"s\"\neffect = \"forbid\"\nfrom = [\"{zone}\"]\nto = [\"CN\"]\n\
+         [[waiver]]\nfinding = {{ rule = \"{waived}\", from = \"z\", to = \"CN\" }}\nowner = \"o\"\nreason = \"why\"\nexpires = 2026-06-01"
+    ))
 }
 
 #[test]

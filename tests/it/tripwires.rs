@@ -2,9 +2,11 @@
 //!
 //! The far ends are the samples' documentation addresses ([`flows`]).
 
+use std::path::PathBuf;
+
 use landfall::audit::{Grounds, MAX_ADDRESSES};
 use landfall::diag::{Colour, render_text};
-use landfall::locate::{Horizon, Medium};
+use landfall::locate::{Gazetteer, Horizon, Medium};
 use landfall::model::{
     BiflowDirection, Counters, FlowFlags, FlowRecord, Outcome, Report, RoundTrip, Timestamp, TripwireResult,
 };
@@ -235,6 +237,150 @@ fn quiet_hours_are_local() {
 }
 
 #[test]
+fn quiet_hours_have_minutes() {
+    let night = "kind = \"schedule\"\nfrom = [\"office\"]\ntime-zone = \"UTC\"\nquiet = ";
+    let trips = |quiet: &str, time: &str| {
+        let at = flow(&format!("2026-01-01T{time}Z"), "10.1.0.9", "203.0.113.7", 100, 0);
+        !wire(&format!("{night}\"{quiet}\""), &[at]).tripped.is_empty()
+    };
+    for (quiet, time, quietly) in [
+        ("22:30-06:15", "22:29:59", false),
+        ("22:30-06:15", "22:30:00", true),
+        ("22:30-06:15", "06:14:59", true),
+        ("22:30-06:15", "06:15:00", false),
+        ("12:05-12:06", "12:04:59", false),
+        ("12:05-12:06", "12:05:30", true),
+        ("12:05-12:06", "12:06:00", false),
+        ("00:00-23:59", "23:58:59", true),
+    ] {
+        assert_eq!(trips(quiet, time), quietly, "{quiet} at {time}");
+    }
+    for wrong in [
+        "24:00-06:00",
+        "22:60-06:00",
+        "2:00-06:00",
+        "022:00-06:00",
+        "22:00-22:00",
+        "22:00",
+        "22:0-06:00",
+        "-1:00-06:00",
+    ] {
+        let text = format!("{POLICY}\n[[tripwire]]\nid = \"w\"\n{night}\"{wrong}\"\n");
+        assert!(Policy::parse("wires.toml", &text, Library::embedded()).policy.is_none(), "{wrong}");
+    }
+}
+
+/// A country is new whoever was reached in it: what trips speaks of no party and of no operator.
+#[test]
+fn a_new_country_is_nobodys() {
+    let edge = "kind = \"new-edge\"\nfrom = [\"office\"]\nbaseline = 2026-02-01";
+    let before = flow("2026-01-10T00:00:00Z", "10.1.0.9", "198.51.100.7", 100, 100);
+    let partner = flow("2026-02-03T00:00:00Z", "10.1.0.9", "198.51.100.70", 10, 5);
+    let result = wire(edge, &[before, partner]);
+    assert_eq!(result.tripped[0].sent.octets, 50 + 45, "what went and what came");
+    let to = result.tripped[0].to.as_ref().expect("a far end");
+    assert_eq!((to.places.to_string().as_str(), to.party.as_deref(), to.asn), ("DE", None, None));
+}
+
+/// A party is new where its zone was seen before; a period alone is not several; and what is declared anywhere is
+/// declared.
+#[test]
+fn what_does_not_trip_is_not_said() {
+    let edge = "kind = \"new-edge\"\nfrom = [\"*\"]\nby = \"party\"\nbaseline = 2026-02-01T00:00:00Z";
+    let partner = flow("2026-02-01T00:00:00Z", "10.1.0.9", "198.51.100.70", 100, 100);
+    let elsewhere = flow("2026-01-31T23:59:59Z", "10.2.0.9", "198.51.100.7", 100, 100);
+    let result = wire(edge, &[elsewhere, partner]);
+    assert_eq!(result.tripped, []);
+    assert_eq!(
+        result.remarks,
+        ["The inputs hold nothing of zone office before 2026-02-01T00:00:00Z: what is new cannot be told"]
+    );
+
+    let volume = "kind = \"volume\"\nfrom = [\"office\"]\nparty = [\"partner\"]\nper = \"24h\"\nbudget = \"1 kB\"";
+    let once = wire(volume, &days(&[960, 961])).tripped.remove(0).sentence;
+    assert!(!once.contains("periods since then"), "{once}");
+    // Of 100, 140, 200 and 300 octets the median is 170; 2.5 times that is 425.
+    let median = "kind = \"volume\"\nfrom = [\"office\"]\nper = \"1d\"\ntimes = 2.5\ntrailing = ";
+    assert_eq!(wire(&format!("{median}4"), &days(&[60, 100, 160, 260, 385])).tripped, []);
+    assert_eq!(wire(&format!("{median}4"), &days(&[60, 100, 160, 260, 386])).tripped.len(), 1);
+    // Of the three days before, two had no traffic: what was before them does not count.
+    assert_eq!(wire(&format!("{median}3"), &days(&[9000, 9000, 9000, 0, 0, 60, 30_000])).tripped, []);
+
+    let schedule =
+        "kind = \"schedule\"\nfrom = [\"office\"]\nquiet = \"00:00-02:00\"\ntime-zone = \"UTC\"\nbudget = \"1 kB\"";
+    assert_eq!(wire(schedule, &[partner]).remarks.len(), 1, "at midnight");
+    let noon = flow("2026-02-01T12:00:00Z", "10.1.0.9", "198.51.100.70", 100, 100);
+    assert_eq!(wire(schedule, &[noon]).remarks, Vec::<String>::new());
+
+    let mut declared = policy("kind = \"undeclared\"\nfrom = [\"office\"]\nregister = \"register.csv\"");
+    declared.read_registers(|_| Ok(b"recipient,countries\npartner,\n".to_vec())).expect("a register");
+    assert_eq!(report(declared, &[partner]).tripwires[0].tripped, []);
+}
+
+#[test]
+fn places_that_are_none_are_called_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let anycast = folder.path().join("anycast.txt");
+    std::fs::write(&anycast, "198.51.100.128/26\n").expect("a list");
+    let places = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("samples/places.mmdb");
+    let gazetteer = Gazetteer::open(&[places, anycast]).expect("the samples' places and a list");
+    let choke = policy("kind = \"choke-point\"\nfrom = [\"office\"]\ngateways = [\"10.2.0.0/24\"]");
+    let grounds = Grounds { atlas: gazetteer.into(), ..grounds(choke) };
+    let flows = ["198.51.100.7", "198.51.100.140", "203.0.113.200"]
+        .map(|far| flow("2026-01-01T00:00:00Z", "10.1.0.9", far, 100, 0));
+    let report = audit(&grounds, &flows).report(&grounds, None);
+    let said: Vec<&str> = report.tripwires[0].tripped.iter().map(|tripped| tripped.sentence.as_str()).collect();
+    for place in [" in US past", " in an anycast network past", " in a place that no source knows past"] {
+        assert_eq!(said.iter().filter(|sentence| sentence.contains(place)).count(), 1, "{place}: {said:?}");
+    }
+}
+
+#[test]
+fn as_many_attempts_are_counted_as_are_asked_for() {
+    let many = FAILOVER.replace("attempts = 2", "attempts = 9");
+    let mut flows: Vec<FlowRecord> =
+        (0..9).map(|second| flow(&format!("2020-03-30T15:00:0{second}Z"), "10.1.0.9", "198.51.100.7", 0, 0)).collect();
+    let answer = flow("2020-03-30T15:00:30Z", "10.1.0.9", "203.0.113.7", 900, 4000);
+    flows.push(answer);
+    let result = wire(&many, &flows);
+    assert_eq!((result.tripped.len(), result.tripped[0].flows), (1, 10));
+    assert!(result.tripped[0].sentence.starts_with("9 attempts"), "{}", result.tripped[0].sentence);
+    assert_eq!(wire(&many, &flows[1..]).tripped, [], "eight are not nine");
+}
+
+#[test]
+fn a_hundred_are_listed_and_of_more_is_said_how_many() {
+    let one = FAILOVER.replace("attempts = 2", "attempts = 1");
+    let times = |count: u64| -> Vec<FlowRecord> {
+        let each = |hour: u64| {
+            let mut attempt = flow("2020-03-30T15:00:00Z", "10.1.0.9", "198.51.100.7", 0, 0);
+            let mut answer = flow("2020-03-30T15:00:00Z", "10.1.0.9", "203.0.113.7", 900, 4000);
+            attempt.start = Timestamp(attempt.start.0 + hour * 3600 * Timestamp::SECOND);
+            answer.start = Timestamp(attempt.start.0 + Timestamp::SECOND);
+            (attempt.end, answer.end) = (attempt.start, answer.start);
+            [attempt, answer]
+        };
+        (0..count).flat_map(each).collect()
+    };
+    let hundred = wire(&one, &times(100));
+    assert_eq!((hundred.tripped.len(), hundred.remarks.len()), (100, 0));
+    let more = wire(&one, &times(103));
+    assert_eq!((more.tripped.len(), more.remarks.as_slice()), (100, &["3 more are not listed".to_owned()][..]));
+    assert!(more.tripped.is_sorted_by_key(|tripped| tripped.since), "the earliest are listed");
+
+    let text = "kind = \"undeclared\"\nfrom = [\"office\"]\nregister = \"register.csv\"";
+    let remarks = |ghosts: usize| {
+        let mut policy = policy(text);
+        let rows: String = (0..ghosts).map(|n| format!("Ghost {n} Ltd,GB\n")).collect();
+        policy.read_registers(|_| Ok(format!("recipient,countries\n{rows}").into_bytes())).expect("a register");
+        report(policy, &[]).tripwires.remove(0).remarks
+    };
+    assert_eq!(remarks(100).len(), 100);
+    let many = remarks(104);
+    assert_eq!((many.len(), many[100].as_str()), (101, "4 more remarks are left out"));
+}
+
+#[test]
 fn a_choke_point_has_no_way_past_it() {
     let choke = "kind = \"choke-point\"\nfrom = [\"office\"]\ngateways = [\"198.51.100.7\", \"10.2.0.0/24\"]";
     let through = flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.7", 100, 100);
@@ -421,6 +567,8 @@ fn a_flood_is_bounded_and_said() {
             one
         })
         .collect();
+    let full = audit(&grounds, &flows[..landfall::audit::MAX_CELLS]).report(&grounds, None).tripwires.remove(0);
+    assert_eq!(full.remarks, Vec::<String>::new(), "all that there is room for is kept");
     // The answer from outside comes early enough to be kept.
     let mut answer = flow("2026-01-01T00:00:00Z", "10.1.0.9", "203.0.113.7", 900, 4000);
     answer.start = Timestamp(start.0 + 30 * Timestamp::SECOND + 1);

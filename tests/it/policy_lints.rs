@@ -1,0 +1,218 @@
+//! What is said of a policy and what is not: lints against what they speak of, bounds, and values of the wrong kind.
+
+use landfall::diag::{Code, Diagnostic};
+use landfall::policy::{Library, Policy};
+
+use crate::policy::{with, with_rule};
+use crate::policy_mistakes::{forbidding, limited, waiver};
+
+fn said(text: &str) -> Vec<Diagnostic> {
+    Policy::parse("test.toml", text, Library::embedded()).diagnostics
+}
+
+/// What is at a bound is within it.
+#[test]
+fn the_most_that_is_read_is_read() {
+    let services = |count: usize| {
+        with(&(0..count).map(|n| format!("[service.s{n}]\nports = [\"tcp/{n}\"]\n")).collect::<Vec<_>>().concat())
+    };
+    let ports = |count: usize| {
+        let ports = (0..count).map(|port| format!("\"tcp/{port}\",")).collect::<Vec<_>>().concat();
+        with(&format!("[service.s]\nports = [{ports}]"))
+    };
+    let sets = |count: usize| {
+        with(&format!("[sets]\n{}", (0..count).map(|n| format!("s{n} = [\"DE\"]\n")).collect::<Vec<_>>().concat()))
+    };
+    let name = |length: usize| with(&format!("[party.{}]\nmatch = [{{ asn = [1] }}]", "a".repeat(length)));
+    for (what, text) in [
+        ("services", services(128)),
+        ("ports", ports(1024)),
+        ("sets", sets(1024)),
+        ("name", name(64)),
+        ("limits", limited(64)),
+    ] {
+        let parsed = Policy::parse("test.toml", &text, Library::embedded());
+        assert!(parsed.policy.is_some(), "{what}: {:?}", parsed.diagnostics.first());
+    }
+}
+
+#[test]
+fn a_network_twice_is_told_with_whose_it_is() {
+    let message = |text: String| {
+        let parsed = Policy::parse("test.toml", &text, Library::embedded());
+        parsed.diagnostics.into_iter().find(|said| said.code == Code::SameNetwork).map(|said| said.message)
+    };
+    assert_eq!(
+        message(with("[zone.y]\nnetworks = [\"192.0.2.0/24\", \"192.0.2.0/24\"]")).as_deref(),
+        Some("the zone `y` has the network `192.0.2.0/24` twice")
+    );
+    assert_eq!(
+        message(with("[zone.y]\nnetworks = [\"10.0.0.0/8\"]")).as_deref(),
+        Some("the zones `y` and `z` have the same network")
+    );
+}
+
+/// Sentence 7: a waiver marks findings. Where there can be some, nothing is said of it.
+#[test]
+fn waivers_are_told_only_where_no_finding_can_fit() {
+    let said = |text: &str| {
+        let parsed = Policy::parse("test.toml", text, Library::embedded());
+        let said = parsed.diagnostics.into_iter().find(|said| said.code == Code::NeverMatches);
+        said.map(|said| (said.labels[0].text.clone(), said.help))
+    };
+    assert_eq!(said(&forbidding("z", "s")), None);
+    assert_eq!(said(&forbidding("*", "s")), None);
+    assert_eq!(said(&forbidding("z", "default")), None, "the default forbids");
+    let (why, help) = said(&forbidding("y", "s")).unwrap();
+    assert_eq!((why.as_str(), help), ("the rule does not speak of its zones", None));
+    let (why, help) = said(&forbidding("z", "default").replacen("\"forbid\"", "\"permit\"", 1)).unwrap();
+    assert_eq!((why.as_str(), help), ("the default permits: it gives no findings", None));
+    let (why, help) = said(&waiver(&[])).unwrap();
+    assert_eq!(why, "the rule permits: it gives no findings");
+    assert!(help.unwrap().contains("`rule = \"default\"`"));
+}
+
+/// A permit is told to change nothing where a forbid speaks of all that it speaks of, and only there.
+#[test]
+fn a_permit_is_shadowed_by_what_covers_all_of_it() {
+    let shadowed = |permit: &str, forbid: &str| {
+        let text = with(&format!(
+            "[zone.y]\nnetworks = [\"192.0.2.0/24\"]\n[party.a]\nmatch = [{{ asn = [1] }}]\n[party.b]\nmatch = [{{ asn = [2] }}]\n\
+             [service.s]\nports = [\"tcp/1\"]\n[service.t]\nports = [\"tcp/2\"]\n\
+             [[rule]]\nid = \"p\"\neffect = \"permit\"\nbasis = [\"x\"]\n{permit}\n[[rule]]\nid = \"f\"\neffect = \"forbid\"\n{forbid}\n"
+        ));
+        let parsed = Policy::parse("test.toml", &text, Library::embedded());
+        assert!(parsed.policy.is_some(), "{text}\n{:?}", parsed.diagnostics);
+        parsed.diagnostics.iter().any(|said| said.code == Code::Shadowed)
+    };
+    let permit = |more: &str| format!("from = [\"z\"]\nto = [\"US\"]\nmovement = \"out\"\n{more}");
+    let forbid = |more: &str| format!("from = [\"z\"]\nto = [\"US\"]\nmovement = \"out\"\n{more}");
+    let both = |more: &str, over: &str| shadowed(&permit(more), &forbid(over));
+    assert!(both("", ""));
+    // Zones, places and movement.
+    let plain = forbid("");
+    assert!(shadowed(&permit(""), &plain.replace("\"z\"", "\"z\", \"y\"")));
+    assert!(!shadowed(&permit("").replace("\"z\"", "\"z\", \"y\""), &plain));
+    assert!(shadowed(&permit(""), &plain.replace("\"US\"", "\"US\", \"CN\"")));
+    assert!(!shadowed(&permit("").replace("\"US\"", "\"US\", \"CN\""), &plain));
+    assert!(shadowed(&permit(""), &plain.replace("\"out\"", "\"either\"")));
+    assert!(!shadowed(&permit(""), &plain.replace("\"out\"", "\"in\"")));
+    assert!(!shadowed(&permit("").replace("\"out\"", "\"either\""), &plain));
+    assert!(!shadowed(&permit(""), &plain.replace("to =", "to-control =")));
+    // Parties: a forbid of none is a forbid of all.
+    assert!(both("party = [\"a\"]", "") && both("party = [\"a\"]", "party = [\"a\", \"b\"]"));
+    assert!(!both("", "party = [\"a\", \"b\", \"unlisted\"]") && !both("party = [\"a\", \"b\"]", "party = [\"a\"]"));
+    assert!(both("party = [\"unlisted\"]", "party = [\"unlisted\", \"a\"]"));
+    assert!(!both("party = [\"a\", \"unlisted\"]", "party = [\"a\", \"b\"]"));
+    assert!(!both("party = [\"a\", \"unlisted\"]", "party = [\"unlisted\"]"));
+    // Services.
+    assert!(both("service = [\"s\"]", "") && both("service = [\"s\"]", "service = [\"s\", \"t\"]"));
+    assert!(!both("", "service = [\"s\", \"t\"]") && !both("service = [\"s\", \"t\"]", "service = [\"t\"]"));
+    // Who opened it, and contact.
+    assert!(both("initiator = \"local\"", "") && both("initiator = \"local\"", "initiator = \"local\""));
+    assert!(!both("", "initiator = \"local\"") && !both("initiator = \"remote\"", "initiator = \"local\""));
+    assert!(both("contact = true", "contact = true") && both("", "contact = true") && !both("contact = true", ""));
+    // Time: half-open spans of days.
+    let period = |from: &str, until: &str| {
+        let (from, until) = (from.replace("from", "from = "), until.replace("until", "until = "));
+        format!("in-force = {{ {from}{}{until} }}", if from.is_empty() || until.is_empty() { "" } else { ", " })
+    };
+    let within =
+        |permit: (&str, &str), forbid: (&str, &str)| both(&period(permit.0, permit.1), &period(forbid.0, forbid.1));
+    let year = ("from2020-01-01", "until2021-01-01");
+    assert!(within(year, year) && both(&period(year.0, year.1), ""));
+    assert!(within(year, ("from2020-01-01", "")) && within(year, ("", "until2021-01-01")));
+    assert!(within(year, ("from2019-12-31", "until2021-01-02")));
+    assert!(
+        !within(year, ("from2020-01-02", "until2021-01-01")) && !within(year, ("from2020-01-01", "until2020-12-31"))
+    );
+    assert!(!within(year, ("from2020-01-02", "")) && !within(year, ("", "until2020-12-31")));
+    assert!(!both("", &period(year.0, year.1)));
+    assert!(!both(&period(year.0, ""), &period(year.0, year.1)) && !both(&period("", year.1), &period(year.0, year.1)));
+}
+
+/// A set is used where a rule names it, itself or through another.
+#[test]
+fn a_set_that_another_names_is_used_with_it() {
+    let text = with(
+        "[sets]\ninner = [\"US\", \"@eea\"]\nmiddle = [\"@inner\", \"CA\"]\nouter = [\"@middle\"]\nidle = [\"@inner\"]\n\
+         [[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"@outer\"]\nbasis = [\"x\"]\n",
+    );
+    let parsed = Policy::parse("test.toml", &text, Library::embedded());
+    let unused: Vec<&str> = parsed
+        .diagnostics
+        .iter()
+        .filter(|said| said.code == Code::UnusedSet)
+        .map(|said| said.message.as_str())
+        .collect();
+    assert_eq!(unused, ["the set `idle` is not used"]);
+    let sets: Vec<String> = parsed.policy.unwrap().summary(None).sets.into_iter().map(|set| set.name).collect();
+    assert_eq!(sets, ["eea"], "what rests on the library says so");
+}
+
+/// Every kind of value where another belongs, and what to write instead.
+#[test]
+fn values_of_another_kind_are_named() {
+    let first = |lines: &str| {
+        let text = with_rule(&format!("to = [\"US\"]\n{lines}"));
+        let one = said(&text).into_iter().find(Diagnostic::is_error).unwrap_or_else(|| panic!("{lines}"));
+        (one.code, one.message, one.help.unwrap_or_default())
+    };
+    for (value, kind, help) in [
+        ("7", "a number", "write it in quotation marks"),
+        ("7.5", "a number", "write it in quotation marks"),
+        ("true", "`true` or `false`", "write it in quotation marks"),
+        ("2020-01-01", "a date or time", "write it in quotation marks"),
+        ("[\"a\"]", "a list", ""),
+        ("{ a = 1 }", "a table", ""),
+    ] {
+        let expected = (Code::WrongType, format!("`why` is a text, not {kind}"), help.to_owned());
+        assert_eq!(first(&format!("why = {value}")), expected);
+    }
+    let wrong = |lines: &str| {
+        let (code, message, help) = first(lines);
+        (code, format!("{message}; {help}"))
+    };
+    let party = |value: &str| wrong(&format!("[party.x]\nmatch = [{{ asn = [{value}] }}]"));
+    let kind = |text: &str| (Code::WrongType, text.to_owned());
+    assert_eq!(wrong("contact = \"yes\""), kind("`contact` is `true` or `false`, not a text; "));
+    assert_eq!(party("\"7\""), kind("`asn` is a whole number, not a text; write it without quotation marks"));
+    assert_eq!(party("-1"), (Code::BadValue, "`asn` is out of range; ".to_owned()));
+    let from = |date: &str| {
+        let text = with_rule(&format!("to = [\"US\"]\nin-force = {{ from = {date} }}"));
+        said(&text).into_iter().find(Diagnostic::is_error).map(|one| one.code)
+    };
+    // Flows are dated from 1970 to 2554; a date is a day without a time.
+    assert_eq!((from("1900-01-01"), from("2500-12-31")), (None, None));
+    let bad = Some(Code::BadDate);
+    assert_eq!((from("1899-12-31"), from("2501-01-01")), (bad, bad));
+    assert_eq!((from("2020-01-01T00:00:00Z"), from("10:00:00"), from("2020-02-30")), (bad, bad, Some(Code::Syntax)));
+    let time = |at: &str| {
+        let text = with_rule(&format!(
+            "to = [\"US\"]\n[[test]]\nname = \"t\"\nflow = {{ at = {at}, from = \"10.0.0.1\", to = \"192.0.2.1\", sent = 1 }}\nexpect = {{ decision = \"indeterminate\" }}"
+        ));
+        said(&text).into_iter().find(Diagnostic::is_error).map(|one| (one.code, one.help.unwrap_or_default()))
+    };
+    assert_eq!(
+        (time("2020-01-01T00:00:00Z"), time("2020-01-01T01:00:00+01:00"), time("2020-01-01")),
+        (None, None, None)
+    );
+    let in_utc = "write a time in UTC: `2020-03-30T15:00:00Z`".to_owned();
+    assert_eq!(time("2020-01-01T00:00:00"), Some((Code::BadDate, in_utc.clone())));
+    assert_eq!(time("10:00:00"), Some((Code::BadDate, in_utc)));
+    let quoted = "write times without quotation marks: `2020-03-30T15:00:00Z`".to_owned();
+    assert_eq!(time("\"2020-01-01T00:00:00Z\""), Some((Code::WrongType, quoted)));
+}
+
+/// Where a line is not TOML, what else is wrong is told, but for what that line may have been.
+#[test]
+fn beside_a_line_that_is_no_toml_only_what_it_cannot_explain_is_told() {
+    let codes = |text: &str| said(text).into_iter().map(|one| one.code).collect::<Vec<_>>();
+    assert_eq!(codes(&with_rule("to = [\"UK\"]\nmovement =\n")), [Code::UnknownCountry, Code::Syntax]);
+    // Without the broken line, a key would be missing, and something would be unused.
+    let broken =
+        "[policy]\nid = \"p\"\ndefault =\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n[party.x]\nmatch = [{ asn = [1] }]\n";
+    assert_eq!(codes(broken), [Code::Syntax]);
+    assert!(codes(&broken.replace("default =\n", "")).contains(&Code::MissingKey));
+    assert!(codes(&broken.replace("default =", "default = \"permit\"")).contains(&Code::UnusedParty));
+}
