@@ -14,7 +14,7 @@ reasons! {
         /// It says of contacts, not of volumes.
         Volume = "volume", "how much moved: every flow that is not an attempt is taken for movement";
         /// It does not say who sent the first packet.
-        Opener = "opener", "who sent the first packet: of TCP and UDP ports tell, of ICMP nothing does";
+        Opener = "opener", "who sent the first packet: TCP flags tell where they are logged, else ports, and of ICMP nothing does";
         /// It has no room for the addresses.
         Ipv6 = "ipv6", "flows over IPv6";
         /// It sees no packet that a firewall drops before it.

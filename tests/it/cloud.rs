@@ -559,6 +559,12 @@ fn flows_that_two_interfaces_report_are_counted_at_each_and_told() {
         )
     };
     let azure = format!(r#"{{"records":[{},{}]}}"#, vnet("000000000001", ",O,"), vnet("000000000002", ",I,"));
+    let groups = ["000000000001", "000000000002"].map(|mac| {
+        format!(
+            r#"{{"category":"NetworkSecurityGroupFlowEvent","properties":{{"Version":2,"flows":[{{"rule":"r","flows":[{{"mac":"{mac}","flowTuples":["1700000000,10.0.0.1,10.0.0.2,40000,443,T,O,A,E,10,1140,10,1140"]}}]}}]}}}}"#
+        )
+    });
+    let groups = format!(r#"{{"records":[{}]}}"#, groups.join(","));
     let gcp = ["SRC", "DEST"].map(|reporter| {
         format!(r#"{{"logName":"projects/p/logs/compute.googleapis.com%2Fvpc_flows","jsonPayload":{{"connection":{{"src_ip":"10.0.0.1","dest_ip":"10.0.0.2","src_port":40000,"dest_port":443,"protocol":6}},"reporter":"{reporter}","bytes_sent":"1000","packets_sent":"10","start_time":"2023-11-14T22:13:20Z","end_time":"2023-11-14T22:13:25Z"}}}}"#)
     });
@@ -566,9 +572,13 @@ fn flows_that_two_interfaces_report_are_counted_at_each_and_told() {
         format!(r#"{{"id":"{interface}","type":"com.oraclecloud.vcn.flowlogs.DataEvent","oracle":{{"vnicocid":"{interface}"}},"data":{{"flowid":"f","status":"OK","action":"ACCEPT","sourceAddress":"10.0.0.1","destinationAddress":"10.0.0.2","sourcePort":40000,"destinationPort":443,"protocol":6,"packets":10,"bytesOut":1000,"startTime":1700000000,"endTime":1700000060}}}}"#)
     });
     // Octets as each format has them: AWS twice a thousand, Azure both directions in one tuple.
-    for (text, records, told, octets) in
-        [(aws.to_owned(), 5, 2, 2000), (azure, 2, 1, 2000), (gcp.join("\n"), 2, 1, 1000), (oci.join("\n"), 2, 1, 1000)]
-    {
+    for (text, records, told, octets) in [
+        (aws.to_owned(), 5, 2, 2000),
+        (azure, 2, 1, 2000),
+        (groups, 2, 1, 2000),
+        (gcp.join("\n"), 2, 1, 1000),
+        (oci.join("\n"), 2, 1, 1000),
+    ] {
         let (found, coverage) = read(&text);
         let elsewhere = coverage.caveats.get(&Caveat::SeenElsewhere).map(|met| (met.total.count, met.total.octets));
         assert_eq!((found.len(), elsewhere), (records, Some((told, octets))), "{text}");

@@ -21,6 +21,12 @@ use crate::model::{Coverage, InputCoverage};
 /// The rows of a row group: what is held in memory while a file is written.
 const GROUP: usize = 1 << 16;
 
+/// After how many rows the size of a page is looked at: a page is larger than a mebibyte by so many cells at most, and is read
+/// again if it has no more than 64. What one input held can be some hundred kilobytes.
+const INPUTS_AT_ONCE: usize = 16;
+/// The same of flow records.
+const ROWS_AT_ONCE: usize = 1024;
+
 /// What the inputs held, as a table.
 pub(super) const INPUTS_SCHEMA: &str = "message inputs {
     required int32 number (INTEGER(32,false));
@@ -64,6 +70,7 @@ fn begin<W: Write + Send>(out: W, schema: &str, label: &Label, kept: Kept) -> Re
     let pairs = pairs.map(|(key, value)| KeyValue::new(key.to_owned(), value));
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
+        .set_write_batch_size(if label.kind == Kind::Inputs { INPUTS_AT_ONCE } else { ROWS_AT_ONCE })
         .set_created_by(concat!("landfall ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_key_value_metadata(Some(pairs.into()))
         .build();
