@@ -1,8 +1,8 @@
 //! Flow records on their way into an archive: sorted outside memory, written by the hour.
 //!
-//! Inputs come in any order, on several threads, and records in no order of time. They are gathered up to [`MAX_HELD`],
-//! sorted and put aside; at the end what was put aside is merged, at most [`FAN_IN`] files at once, and written file by file:
-//! never more than one hour is open, and the octets do not depend on threads.
+//! Inputs come in any order, on several threads, and records in no order of time. They are gathered up to a maximum, sorted
+//! and put aside; at the end what was put aside is merged, a few files at once, and written file by file: never more than
+//! one hour is open, and the octets do not depend on threads.
 //!
 //! An archive goes into a folder that does not exist or is empty, never among other files, and stands in its place as a whole
 //! or not at all ([`Folder`]).

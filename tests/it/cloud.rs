@@ -614,7 +614,7 @@ fn directions_ways_and_encryption_are_counted() {
         format!("\"1700000000000,10.0.0.1,203.0.113.2,40000,443,6,O,E,{encryption},10,1140,10,1140\"")
     };
     let tuples = ["X", "NX", "NX_HW_NOT_SUPPORTED", "?"].map(tuple).join(",");
-    let (records, coverage) = read(&format!(
+    let (records, coverage) = read(format!(
         r#"{{"records":[{{"macAddress":"1","category":"FlowLogFlowEvent","flowRecords":{{"flows":[{{"aclID":"a","flowGroups":[{{"rule":"r","flowTuples":[{tuples}]}}]}}]}}}}]}}"#
     ));
     let marks = [Mark::Encrypted, Mark::Unencrypted].map(|mark| coverage.marks[&mark]);
