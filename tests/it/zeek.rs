@@ -96,6 +96,16 @@ fn a_row_is_a_connection() {
 }
 
 #[test]
+fn text_stays_text_whatever_stands_in_a_field() {
+    // The service is what a stranger could have made Zeek write: an object that names another log.
+    for object in [r#"{"_path":"dns"}"#, r#"{"id.orig_h":"10.9.9.9","query":"x"}"#] {
+        let log = read(conn(&TLS.replace(" ssl ", &format!(" {object} "))));
+        assert_eq!((log.error.as_deref(), log.records.len(), log.skips().len()), (None, 1, 0), "{object}");
+        assert_eq!(log.records[0].src.to_string(), "10.0.0.1");
+    }
+}
+
+#[test]
 fn json_says_the_same_as_text() {
     let json = r#"{"ts":1600000000.25,"uid":"CTLS","id.orig_h":"10.0.0.1","id.orig_p":50000,"id.resp_h":"192.0.2.1",
         "id.resp_p":443,"proto":"tcp","service":"ssl","duration":1.5,"orig_bytes":100,"resp_bytes":200,"conn_state":"SF",
