@@ -176,7 +176,7 @@ fn values_of_another_kind_are_named() {
     let party = |value: &str| wrong(&format!("[party.x]\nmatch = [{{ asn = [{value}] }}]"));
     let kind = |text: &str| (Code::WrongType, text.to_owned());
     assert_eq!(wrong("contact = \"yes\""), kind("`contact` is `true` or `false`, not a text; "));
-    assert_eq!(party("\"7\""), kind("`asn` is a whole number, not a text; write it without quotation marks"));
+    assert_eq!(party("\"7\""), kind("`asn` is a whole number, not a text; write the number alone: `7`"));
     assert_eq!(party("-1"), (Code::BadValue, "`asn` is out of range; ".to_owned()));
     let from = |date: &str| {
         let text = with_rule(&format!("to = [\"US\"]\nin-force = {{ from = {date} }}"));
