@@ -13,6 +13,17 @@ use crate::model::Timestamp;
 /// The largest text that is read, in octets: a policy of a hundred thousand networks is less than half of it.
 pub(super) const MAX_TEXT: usize = 4 << 20;
 
+/// What is said of a name that stands for nothing.
+const NAMING: [Code; 7] = [
+    Code::UnknownZone,
+    Code::UnknownParty,
+    Code::UnknownService,
+    Code::UnknownSet,
+    Code::UnknownRule,
+    Code::UnknownTripwire,
+    Code::TestOutsideZones,
+];
+
 /// Everything that is to be said of a text, as it is found.
 #[derive(Debug, Default)]
 pub(super) struct Sink {
@@ -56,17 +67,8 @@ impl Sink {
             .filter(|diagnostic| diagnostic.code == Code::Syntax)
             .filter_map(|diagnostic| diagnostic.span().map(|span| line_of(span.start)))
             .collect();
-        const NAMED: [Code; 7] = [
-            Code::UnknownZone,
-            Code::UnknownParty,
-            Code::UnknownService,
-            Code::UnknownSet,
-            Code::UnknownRule,
-            Code::UnknownTripwire,
-            Code::TestOutsideZones,
-        ];
         let echo = |diagnostic: &Diagnostic| {
-            if self.header_lost && NAMED.contains(&diagnostic.code) {
+            if self.header_lost && NAMING.contains(&diagnostic.code) {
                 return true;
             }
             let on_broken_line = || diagnostic.span().is_some_and(|span| broken.contains(&line_of(span.start)));

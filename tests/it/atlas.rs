@@ -134,7 +134,7 @@ fn a_report_says_how_old_its_data_is_and_what_was_not_used() {
     assert!(told("2020-06-29T12:00:00Z", old) && !told("2020-06-29T12:00:00Z", stale));
     assert!(told("2020-06-30T12:00:00Z", stale) && !told("2020-06-30T12:00:00Z", old));
     // As many changes as are told apart, and one more.
-    let editions: Vec<PathBuf> = (0..=landfall::locate::MAX_EPOCHS as i64)
+    let editions: Vec<PathBuf> = (0..=i64::try_from(landfall::locate::MAX_EPOCHS).expect("a small number"))
         .map(|number| {
             let day = jiff::civil::date(2020, 1, 1).saturating_add(jiff::Span::new().days(number * 10));
             let octets = database("DBIP-Country-Lite", &day.to_string(), "CN");

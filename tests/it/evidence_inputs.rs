@@ -62,7 +62,7 @@ fn ethernet(packet: &[u8]) -> Vec<u8> {
     [&[2; 6][..], &[4; 6], &[8, 0], packet].concat()
 }
 
-/// Linux cooked capture, version 2 (LINKTYPE_LINUX_SLL2), from an Ethernet interface.
+/// Linux cooked capture, version 2 (`LINKTYPE_LINUX_SLL2`), from an Ethernet interface.
 fn cooked(packet: &[u8]) -> Vec<u8> {
     [&[8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6][..], &[2; 6], &[0; 2], packet].concat()
 }

@@ -1,7 +1,7 @@
 //! Tests of policies whose flows are seen together: limits add up, tripwires trip, and taking either out is noticed.
 
 use landfall::audit::rehearse;
-use landfall::diag::{Code, Colour, render_text};
+use landfall::diag::{Code, Colour, Diagnostic, render_text};
 use landfall::policy::{Library, Policy};
 
 const HEAD: &str = r#"
@@ -45,7 +45,7 @@ fn test(flows: &[String], expect: &str) -> String {
 fn said(text: &str) -> (Vec<Code>, String) {
     let parsed = Policy::parse("t.toml", text, Library::embedded());
     let mut said = parsed.diagnostics;
-    said.retain(|one| one.is_error());
+    said.retain(Diagnostic::is_error);
     if let Some(policy) = parsed.policy {
         said.extend(rehearse(&policy).into_iter().filter_map(|run| run.failure));
     }

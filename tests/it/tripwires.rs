@@ -371,8 +371,9 @@ fn a_hundred_are_listed_and_of_more_is_said_how_many() {
     let text = "kind = \"undeclared\"\nfrom = [\"office\"]\nregister = \"register.csv\"";
     let remarks = |ghosts: usize| {
         let mut policy = policy(text);
-        let rows: String = (0..ghosts).map(|n| format!("Ghost {n} Ltd,GB\n")).collect();
-        policy.read_registers(|_| Ok(format!("recipient,countries\n{rows}").into_bytes())).expect("a register");
+        let rows: Vec<String> = (0..ghosts).map(|n| format!("Ghost {n} Ltd,GB")).collect();
+        let register = format!("recipient,countries\n{}\n", rows.join("\n"));
+        policy.read_registers(|_| Ok(register.clone().into_bytes())).expect("a register");
         report(policy, &[]).tripwires.remove(0).remarks
     };
     assert_eq!(remarks(100).len(), 100);

@@ -186,7 +186,7 @@ pub(crate) fn netflow5(datagram: &[u8]) -> Option<Vec<Flow>> {
     (head[..2] == [0, 5]).then(|| records.chunks_exact(48).take(count).filter_map(flow).collect())
 }
 
-/// Where the IP header of a frame begins, for link types of one fixed header, with tags, labels and PPPoE behind it (IEEE 802.3,
+/// Where the IP header of a frame begins, for link types of one fixed header, with tags, labels and `PPPoE` behind it (IEEE 802.3,
 /// IEEE 802.1Q, RFC 3032, RFC 2516; tcpdump.org for link types): `None` for all others.
 pub(crate) fn ip_at(link: u32, frame: &[u8]) -> Option<usize> {
     let (mut at, mut kind) = match link {
