@@ -474,7 +474,7 @@ fn what_is_named_twice_in_a_rule_counts_once() {
          [[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"@twice\", \"@twice\"]\nservice = [\"web\", \"web\"]\n\
          [[test]]\nname = \"t\"\nflow = { at = 2026-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"DE\"], service = \"tcp/443\", sent = 1 }\nexpect = { decision = \"permit\", rules = [\"r\"] }\n",
     ));
-    assert_eq!(landfall::audit::rehearse(&policy)[0].failure, None);
+    assert_eq!(rehearse(&policy)[0].failure, None);
 }
 
 #[test]
