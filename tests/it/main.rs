@@ -51,6 +51,7 @@ mod policy_cli;
 mod policy_explain;
 mod policy_laws;
 mod policy_lints;
+mod policy_listing;
 mod policy_mistakes;
 mod policy_pages;
 mod policy_schema;

@@ -437,6 +437,28 @@ fn what_either_opener_forbids_is_forbidden_and_what_one_forbids_is_open() {
     );
 }
 
+/// What was not checked against a public text is marked where a report shows it.
+#[test]
+fn general_knowledge_is_marked_by_set_and_by_member() {
+    let set = |name: &str, mark: &str, due: &str| {
+        format!(
+            "[[set]]\nname = \"{name}\"\ntitle = \"t\"\nauthority = \"a\"\ncitation = \"c\"\nreviewed-on = 2020-01-01\nreview-due = {due}\n{mark}\
+             members = [\"DE\", {{ codes = [\"FR\"], general-knowledge = true }}, {{ codes = [\"IT\"], until = 2010-01-01, general-knowledge = true }}]\n"
+        )
+    };
+    let text = [set("checked", "", "2022-01-01"), set("known", "general-knowledge = true\n", "2021-06-01")].concat();
+    let (library, said) = Library::parse(&[("l.toml", &text)]);
+    assert_eq!(said, []);
+    assert_eq!(library.review_due(), Some(date(2021, 6, 1)));
+    let parsed = Policy::parse("p.toml", &with_rule("to = [\"@checked\", \"@known\"]"), &library);
+    let summary = parsed.policy.unwrap().summary(Some((date(2020, 1, 1), date(2020, 1, 2))));
+    let sets: Vec<_> = summary.sets.iter().map(|set| (set.name.as_str(), set.members, set.general_knowledge)).collect();
+    assert_eq!(
+        sets,
+        [("checked", self::set("DE,FR"), self::set("FR")), ("known", self::set("DE,FR"), self::set("DE,FR"))]
+    );
+}
+
 #[test]
 fn a_policy_is_named_by_the_digest_of_its_text() {
     // By sha256sum.

@@ -131,6 +131,105 @@ fn a_permit_is_shadowed_by_what_covers_all_of_it() {
     assert!(!both(&period(year.0, ""), &period(year.0, year.1)) && !both(&period("", year.1), &period(year.0, year.1)));
 }
 
+/// Parties that the same table of a match fits are told with what both are; parties that one condition sets apart are not.
+#[test]
+fn parties_that_are_one_are_told_with_what_they_are() {
+    let both = |one: &str, other: &str| {
+        let text = with_rule(&format!(
+            "to = [\"US\"]\nparty = [\"x\", \"y\"]\n[party.x]\nmatch = [{{ {one} }}]\n[party.y]\nmatch = [{{ {other} }}]\n"
+        ));
+        let told = said(&text).into_iter().find(|one| one.code == Code::AmbiguousParties);
+        told.map(|one| one.message)
+    };
+    let (name, region, net) =
+        ("names = [\"a.example\"]", "region = [\"oci:us-*\"]", "networks = [\"198.51.100.0/24\"]");
+    for (table, what) in [
+        ("asn = [7]", "AS7"),
+        (region, "oci:us-*"),
+        ("region = [\"oci:us-1\"]", "oci:us-1"),
+        (name, "a.example"),
+        ("names = [\"*.a.example\"]", "*.a.example"),
+        (net, "198.51.100.0/24"),
+    ] {
+        let expected = format!("the parties `x` and `y` are both `{what}`");
+        assert_eq!(both(table, table).as_deref(), Some(expected.as_str()));
+        if !table.contains("asn") {
+            // The same with the same number, and another number.
+            assert_eq!(both(&format!("{table}, asn = [7, 8]"), &format!("{table}, asn = [8, 7]")), Some(expected));
+            assert_eq!(both(&format!("{table}, asn = [7]"), &format!("{table}, asn = [8]")), None);
+        }
+    }
+    let other = "names = [\"b.example\"]";
+    assert_eq!(both(&format!("{name}, {region}"), &format!("{other}, {region}")), None);
+    assert!(both(&format!("{name}, {region}"), &format!("{name}, {region}")).is_some());
+    assert_eq!(both(&format!("{name}, {region}"), &format!("{name}, region = [\"aws:*\"]")), None);
+    assert_eq!(both(&format!("{name}, {net}"), &format!("{other}, {net}")), None);
+    assert_eq!(both(name, "names = [\"*.a.example\"]"), None);
+}
+
+/// Where a policy changes on more days than lints look at, that is said, and nothing is said of what was not looked at.
+#[test]
+fn what_lints_did_not_look_at_is_not_told() {
+    let policy = |rules: i64| {
+        let day = |number: i64| jiff::civil::date(2000, 1, 1).saturating_add(jiff::Span::new().days(number));
+        let rule = |n: i64| {
+            format!(
+                "[[rule]]\nid = \"r{n}\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"US\"]\nparty = [\"x\"]\nmovement = \"out\"\nbasis = [\"x\"]\nin-force = {{ from = {}, until = {} }}\n",
+                day(n),
+                day(n + 5000)
+            )
+        };
+        let rules = (0..rules).map(rule).collect::<Vec<_>>().concat();
+        with(&format!(
+            "[party.x]\nmatch = [{{ asn = [1] }}]\n{rules}[[rule]]\nid = \"f\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"US\"]\n"
+        ))
+    };
+    let told = |rules: i64| {
+        let codes: Vec<Code> = said(&policy(rules)).into_iter().map(|one| one.code).collect();
+        [Code::TooLarge, Code::NeverMatches, Code::Shadowed].map(|code| codes.contains(&code))
+    };
+    // 3 permits on 6 days, and 800 on 1600: more than the 2^20 days that are looked at.
+    assert_eq!(told(3), [false, false, true]);
+    assert_eq!(told(800), [true, false, false]);
+}
+
+/// Under `law = DATE` the sets are those of that day, whatever the policy's own days are.
+#[test]
+fn a_fixed_law_is_the_only_day_that_lints_look_at() {
+    let text = with_rule("to = [\"@eu.adequate\"]\nparty = [\"unlisted\"]\n")
+        .replace("default =", "law = 1999-01-01\nin-force = { from = 2026-01-01 }\ndefault =");
+    let told = said(&text).into_iter().find(|one| one.code == Code::NeverMatches).expect("no decision is that old");
+    assert!(told.labels[0].text.contains("on every day"), "{:?}", told.labels);
+}
+
+#[test]
+fn the_largest_text_is_read() {
+    let text = |octets: usize| {
+        let policy = with("");
+        let filler = "#".repeat(octets - policy.len());
+        said(&(policy + &filler)).iter().any(|one| one.code == Code::TooLarge)
+    };
+    assert!(!text(4 << 20) && text((4 << 20) + 1));
+}
+
+#[test]
+fn a_vantage_says_where_it_stands() {
+    let vantage = |value: &str| {
+        let text = with("").replace("default =", &format!("vantage = {{ {value} }}\ndefault ="));
+        let parsed = Policy::parse("test.toml", &text, Library::embedded());
+        let code = parsed.diagnostics.iter().find(|one| one.is_error()).map(|one| one.code);
+        parsed.policy.and_then(|policy| policy.vantage()).map(|one| one.to_string()).ok_or(code)
+    };
+    assert_eq!(vantage("lat = 50, lon = 8.5"), Ok("50,8.5".to_owned()));
+    assert_eq!(vantage("lat = -90.0, lon = 180, country = \"DE\""), Ok("-90,180".to_owned()));
+    assert_eq!(vantage("country = \"DE\""), Ok("DE".to_owned()));
+    for half in ["lat = 50", "lon = 8", "", "country = \"DE\", lat = 50", "country = \"DE\", lon = 8"] {
+        assert_eq!(vantage(half), Err(Some(Code::MissingKey)), "{half}");
+    }
+    assert_eq!(vantage("lat = 90.1, lon = 8"), Err(Some(Code::BadValue)));
+    assert_eq!(vantage("lat = 0x32, lon = 8"), Err(Some(Code::WrongType)));
+}
+
 /// A set is used where a rule names it, itself or through another.
 #[test]
 fn a_set_that_another_names_is_used_with_it() {
@@ -209,6 +308,7 @@ fn values_of_another_kind_are_named() {
 fn beside_a_line_that_is_no_toml_only_what_it_cannot_explain_is_told() {
     let codes = |text: &str| said(text).into_iter().map(|one| one.code).collect::<Vec<_>>();
     assert_eq!(codes(&with_rule("to = [\"UK\"]\nmovement =\n")), [Code::UnknownCountry, Code::Syntax]);
+    assert!(codes("\n[policy]\nid =\n").contains(&Code::Syntax), "the first line is empty");
     // Without the broken line, a key would be missing, and something would be unused.
     let broken =
         "[policy]\nid = \"p\"\ndefault =\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n[party.x]\nmatch = [{ asn = [1] }]\n";

@@ -10,6 +10,7 @@ use landfall::locate::{Gazetteer, Horizon, Medium};
 use landfall::model::{
     BiflowDirection, Counters, FlowFlags, FlowRecord, Outcome, Report, RoundTrip, Timestamp, TripwireResult,
 };
+use landfall::policy::register::Register;
 use landfall::policy::{Library, Policy};
 
 use crate::fixtures::flows::{self, audit, grounds, opened, packet};
@@ -447,6 +448,22 @@ fn registers_that_cannot_be_used_say_why() {
     assert_eq!(missing.expect_err("no file").1.to_string(), "the register cannot be read");
     let quiet = report(policy(text), &[flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.70", 100, 0)]);
     assert_eq!(quiet.tripwires[0].remarks, ["The register was not read: nothing was compared"]);
+}
+
+#[test]
+fn the_largest_register_is_read() {
+    let columns = ["recipient".to_owned(), "countries".to_owned()];
+    let read = |text: String| Register::read(text.as_bytes(), &columns).is_ok();
+    let sized = |octets: usize| {
+        let text = "recipient,countries\nx,DE\n";
+        format!("{text}{}", "\n".repeat(octets - text.len()))
+    };
+    assert!(read(sized(16 << 20)) && !read(sized((16 << 20) + 1)));
+    let rows = |count: u32| {
+        let rows: String = (0..count).map(|n| format!("{n},\n")).collect();
+        format!("recipient,countries\n{rows}")
+    };
+    assert!(read(rows(100_000)) && !read(rows(100_001)));
 }
 
 #[test]
