@@ -149,7 +149,7 @@ fn a_policy_is_listed_as_it_is_judged() {
             "  service   t",
             "  movement  out: what the zone sends, and contact",
             "  initiator remote",
-            "  limit     2000 octets in every 3600 s, for each zone and party",
+            "  limit     2000 octets in every hour, for each zone and party",
             "  in force  from 2019-06-01 until before 2030-01-01",
             "  basis     Art. 5",
             "  basis     Art. 6",
@@ -165,7 +165,7 @@ fn a_policy_is_listed_as_it_is_judged() {
         &[
             "rule second: permit [medium]  (not in force on this day)",
             "  movement  in: what the zone receives",
-            "  limit     1 octets in every 86400 s, for each zone",
+            "  limit     1 octets in every day, for each zone",
             "  in force  from 2029-01-01",
             "  basis     none",
         ],
@@ -196,7 +196,7 @@ fn a_policy_is_listed_as_it_is_judged() {
         ],
     );
     holds(&text, &["library set @far (also @away)", "  members   BR, FR, IT"]);
-    assert!(text.lines().any(|line| line == "0 tests"));
+    assert!(text.lines().any(|line| line.starts_with("0 tests: ")));
     // In 2014 China and Japan are members under a condition that a permit without a party cannot use.
     let then = policy.listing(date(2014, 1, 1));
     holds(&then, &["rule second: permit [medium]  (not in force on this day)", "  but not   CN, JP"]);
