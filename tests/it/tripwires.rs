@@ -460,7 +460,7 @@ fn the_largest_register_is_read() {
     };
     assert!(read(sized(16 << 20)) && !read(sized((16 << 20) + 1)));
     let rows = |count: u32| {
-        let rows: String = (0..count).map(|n| format!("{n},\n")).collect();
+        let rows = (0..count).map(|n| format!("{n},\n")).collect::<Vec<_>>().concat();
         format!("recipient,countries\n{rows}")
     };
     assert!(read(rows(100_000)) && !read(rows(100_001)));
