@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::addr::Addr;
 use super::country::CountrySet;
-use super::flow::{Counters, Name, Protocol, Provenance, RoundTrip};
+use super::flow::{Counters, Name, Provenance, RoundTrip};
 use super::limit::LimitSet;
 use super::location::Standing;
 use super::party::Asn;
+use super::protocol::Protocol;
 use super::time::Timestamp;
 use super::tunnel::Outer;
 

@@ -14,6 +14,7 @@ mod limit;
 mod location;
 mod mark;
 mod party;
+mod protocol;
 mod report;
 mod time;
 mod tripwire;
@@ -29,13 +30,14 @@ pub use finding::{
 };
 pub use flow::{
     Batch, BiflowDirection, Counters, FlowEndReason, FlowFlags, FlowRecord, InputId, Name, NameId, NameSource,
-    Protocol, Provenance, RoundTrip, SamplingInterval, Uniflow,
+    Provenance, RoundTrip, SamplingInterval, Uniflow,
 };
 pub use lack::Lack;
 pub use limit::{ExceededLimit, Limit, LimitId, LimitSet, LimitedTo, SpentWindow};
 pub use location::{Authority, Claim, Location, PublisherId, Reading, RegionId, SourceId, Standing};
 pub use mark::Mark;
 pub use party::Asn;
+pub use protocol::Protocol;
 pub use report::{
     Assumption, Doubt, DoubtKind, Endpoint, Evidence, ExampleFlow, Finding, FindingWaiver, HorizonSummary,
     InventoryRow, LocationSource, Outcome, PartySummary, PolicySummary, Proof, Report, RuleSummary, SetSummary,
