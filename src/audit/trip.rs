@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::tripwire::{Attempted, Cell, MAX_CELLS, Wire};
 use super::{Audit, Grounds};
 use crate::model::{
-    Addr, CountrySet, Location, PartyId, Severity, Standing, Tally, Timestamp, Tripped, TripwireResult, ZoneId,
+    Addr, CountrySet, Endpoint, Location, PartyId, Severity, Standing, Tally, Timestamp, Tripped, TripwireResult,
+    ZoneId,
 };
 use crate::policy::Tripwire;
 use crate::policy::measure::spell;
@@ -85,16 +86,7 @@ impl Trips<'_> {
     }
 
     fn trip(&mut self, sentence: String, since: Timestamp, cell: Option<&Cell>, zone: ZoneId, tally: &Tally) {
-        let to = cell.map(|cell| {
-            self.grounds.endpoint(
-                cell.location.possible(),
-                cell.location.standing(),
-                cell.operator,
-                cell.party,
-                None,
-                tally.last,
-            )
-        });
+        let to = cell.map(|cell| self.far_end(cell, tally.last));
         self.tripped.push(Tripped {
             sentence,
             since,
@@ -337,17 +329,15 @@ impl Trips<'_> {
         }
     }
 
+    /// The far end of a cell, as location data of a time describes it.
+    fn far_end(&self, cell: &Cell, at: Timestamp) -> Endpoint {
+        let (places, standing) = (cell.location.possible(), cell.location.standing());
+        self.grounds.endpoint(places, standing, cell.operator, cell.party, None, at)
+    }
+
     /// The names that a register can know a far end by.
     fn names(&self, cell: &Cell) -> Vec<String> {
-        let last = self.audit.period().1;
-        let to = self.grounds.endpoint(
-            cell.location.possible(),
-            cell.location.standing(),
-            cell.operator,
-            cell.party,
-            None,
-            last,
-        );
+        let to = self.far_end(cell, self.audit.period().1);
         let title =
             cell.party.zip(self.grounds.policy.as_ref()).map(|(party, policy)| policy.party_title(party).to_owned());
         [to.party, title, to.organisation].into_iter().flatten().filter(|name| !name.is_empty()).collect()
@@ -355,15 +345,7 @@ impl Trips<'_> {
 
     /// The far end, as it is called: its party, or who runs it.
     fn who(&self, cell: &Cell) -> String {
-        let last = self.audit.period().1;
-        let to = self.grounds.endpoint(
-            cell.location.possible(),
-            cell.location.standing(),
-            cell.operator,
-            cell.party,
-            None,
-            last,
-        );
+        let to = self.far_end(cell, self.audit.period().1);
         match (to.party, to.organisation, to.asn) {
             (Some(party), ..) => format!("party {party}"),
             (None, Some(organisation), _) => organisation,
