@@ -143,30 +143,56 @@ impl Trips<'_> {
         }
     }
 
+    /// A far end trips where every country that it can be in is new: one that can be in a known one as well was not shown to
+    /// be anywhere new, and is told in a remark. A country is known where anything before the baseline can have been in it.
     fn new_country(&mut self, wire: &Wire, baseline: Timestamp) {
         let mut known: BTreeMap<ZoneId, CountrySet> = BTreeMap::new();
         let mut fresh: BTreeMap<(ZoneId, Location), (&Cell, Tally)> = BTreeMap::new();
-        let mut unknown = 0;
+        let mut undecided: BTreeMap<(ZoneId, CountrySet), u64> = BTreeMap::new();
+        let (mut unknown_before, mut unknown) = (0, 0);
         for (cell, tally) in wire.cells() {
+            let possible = cell.location.possible();
             if cell.time == 0 {
                 let places = known.entry(cell.zone).or_insert(CountrySet::NOWHERE);
-                if !cell.location.possible().is_anywhere() {
-                    *places = places.union(cell.location.possible());
+                if possible.is_anywhere() {
+                    unknown_before += tally.uniflows;
+                } else {
+                    *places = places.union(possible);
                 }
-            } else if cell.location.possible().is_anywhere() {
+            } else if possible.is_anywhere() {
                 unknown += tally.uniflows;
-            } else if known.get(&cell.zone).is_some_and(|known| !cell.location.possible().is_subset(known)) {
-                add(&mut fresh, (cell.zone, cell.location), cell, tally);
+            } else if let Some(known) = known.get(&cell.zone) {
+                match possible.split_by(known) {
+                    (true, false) => {}
+                    (false, _) => add(&mut fresh, (cell.zone, cell.location), cell, tally),
+                    (true, true) => *undecided.entry((cell.zone, possible)).or_default() += tally.uniflows,
+                }
             }
+        }
+        if unknown_before > 0 && !fresh.is_empty() {
+            self.remarks.push(format!(
+                "{unknown_before} flows before {baseline} went to places that no source knows: what is new can have been \
+                 among them"
+            ));
         }
         for ((zone, location), (cell, tally)) in fresh {
             let cell = Cell { operator: None, party: None, ..*cell };
             let since = tally.first;
-            let sentence = format!(
-                "{} was reached first at {since}: nothing was exchanged with it before {baseline}",
-                place(location)
-            );
+            let (places, it) = match location.possible().only() {
+                Some(country) => (country.code().to_owned(), "it"),
+                None => (format!("One of {}", location.possible()), "any of them"),
+            };
+            let sentence =
+                format!("{places} was reached first at {since}: nothing was exchanged with {it} before {baseline}");
             self.trip(sentence, since, Some(&cell), zone, &tally);
+        }
+        for ((zone, possible), flows) in undecided {
+            let new = possible.difference(known.get(&zone).copied().unwrap_or(CountrySet::NOWHERE));
+            self.remarks.push(format!(
+                "{flows} flows of zone {} went to one of {possible}, of which {new} would be new: whether they went there \
+                 cannot be told",
+                self.grounds.zone_name(zone)
+            ));
         }
         if unknown > 0 {
             self.remarks.push(format!(

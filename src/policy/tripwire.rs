@@ -3,7 +3,7 @@
 //! | kind | trips where | cannot show |
 //! |---|---|---|
 //! | `failover` | a host's attempts to reach places in `inside` go unanswered, `attempts` of them, and `within` that time a place outside answers it, of the same party | who decided it; attempts whose far end no source can place; sources that report each direction by itself, but for attempts that were rejected |
-//! | `new-edge` | a zone exchanges packets with a country, or a party, that it had none with before `baseline`: one packet is enough | what was there before, where the inputs do not reach back |
+//! | `new-edge` | a zone exchanges packets with a country, or a party, that it had none with before `baseline`: one packet is enough | what was there before, where the inputs do not reach back; which of several countries a far end is in |
 //! | `volume` | what moves to a party in a period is more than `budget`, or more than `times` the median of the `trailing` periods before | which data it was: a lead, not proof |
 //! | `schedule` | more than `budget` moves in the quiet hours of a time zone | whether somebody worked late |
 //! | `choke-point` | something leaves the zone and not through the `gateways` | what the gateways let through |
@@ -12,6 +12,10 @@
 //! With a vantage, a far end is where the round-trip times leave it, as for every decision: what they refute trips nothing, and
 //! what they show to be elsewhere can. `failover` alone takes an answer that claims and the flow's own round-trip time put inside
 //! for one from inside, even where other flows of that address refute it. `volume` asks nobody's place.
+//!
+//! A far end that can be in several countries is judged as everywhere else. For `new-edge` it trips where every one of them is new;
+//! where some are known, it may have gone there, and a remark says so. Known is where anything before the baseline can have been:
+//! what can be anywhere makes no country known, and a remark says that there was such a thing.
 //!
 //! A tripwire never changes a decision. Amounts are IP octets, of flows in which payload moved. A flow counts where it began: in the period, the hour and before or after the
 //! baseline in which its first packet was seen.
@@ -131,7 +135,7 @@ pub enum Watch {
         /// Within how many nanoseconds of the first attempt the answer comes.
         within: u64,
     },
-    /// Something that was never reached before is.
+    /// Something that was never reached before is. Of a far end that can be in several countries, every one is new.
     NewEdge {
         /// What.
         by: Edge,

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use landfall::audit::{Grounds, MAX_ADDRESSES};
+use landfall::audit::{Grounds, MAX_ADDRESSES, rehearse};
 use landfall::diag::{Colour, render_text};
 use landfall::locate::{Gazetteer, Horizon, Medium};
 use landfall::model::{
@@ -525,6 +525,67 @@ fn a_country_that_is_refuted_is_no_new_edge() {
     assert!(said.len() == 1 && said[0].sentence.starts_with("AQ was reached first"), "{said:?}");
     let shown = flow("2026-02-04T00:00:00Z", "10.1.0.9", "203.0.113.70", 10, 10);
     assert_eq!(from_frankfurt(edge, &[before, claimed, near(shown)]).tripped, [], "both are near Frankfurt");
+}
+
+/// What can be in a country that was never seen was not seen there: of several possible countries, all must be new.
+#[test]
+fn a_new_edge_is_new_wherever_it_leads() {
+    let flow = |day: u32, places: &str| {
+        format!(
+            "{{ at = 2026-01-{day:02}T09:00:00Z, from = \"10.1.0.9\", to = \"192.0.2.{day}\"{places}, initiator = \"local\", sent = 10 }}"
+        )
+    };
+    let after = |before: &str, later: &str, trips: &str| {
+        let edge = "id = \"w\"\nkind = \"new-edge\"\nfrom = [\"office\"]\nbaseline = 2026-01-10";
+        let flows = format!("[{}, {}]", flow(1, before), flow(20, later));
+        let test = format!(
+            "[[test]]\nname = \"t\"\nflows = {flows}\nexpect = {{ decision = \"permit\", tripwires = {trips} }}"
+        );
+        let runs = rehearse(&flows::policy(&format!("{POLICY}\n[[tripwire]]\n{edge}\n{test}\n")));
+        assert_eq!(runs.len(), 1);
+        assert!(runs[0].failure.is_none(), "before{before}, then{later}: {:?}", runs[0].failure);
+    };
+    let [de, nl, both] = [", in = [\"DE\"]", ", in = [\"NL\"]", ", in = [\"DE\", \"NL\"]"];
+    after(de, nl, "[\"w\"]");
+    after(de, both, "[]");
+    after(both, de, "[]");
+    after(both, both, "[]");
+    after(", in = [\"FR\"]", both, "[\"w\"]");
+    after(both, ", in = [\"NL\", \"FR\"]", "[]");
+    after(both, ", in = [\"BE\", \"FR\"]", "[\"w\"]");
+    after(de, "", "[]");
+    after("", de, "[\"w\"]");
+}
+
+/// What cannot be told is said beside what trips.
+#[test]
+fn a_new_edge_says_what_it_cannot_tell() {
+    let edge = "kind = \"new-edge\"\nfrom = [\"office\"]\nbaseline = 2026-02-01";
+    let german = flow("2026-01-10T00:00:00Z", "10.1.0.9", "198.51.100.70", 100, 100);
+    let around = near(flow("2026-02-03T00:00:00Z", "10.1.0.9", "203.0.113.7", 10, 10));
+    let result = from_frankfurt(edge, &[german, around]);
+    assert_eq!(
+        (result.tripped.len(), result.remarks.len()),
+        (0, 1),
+        "within 200 km of Frankfurt, Germany among others"
+    );
+    let remark = &result.remarks[0];
+    assert!(
+        remark.starts_with("1 flows of zone office went to one of ") && remark.contains("would be new"),
+        "{remark}"
+    );
+    let (possible, new) = remark.split_once(", of which ").expect("both lists");
+    assert!(possible.contains("DE") && !new.contains("DE"), "{remark}");
+
+    let nowhere = flow("2026-01-10T00:00:00Z", "10.1.0.9", "203.0.113.200", 10, 0);
+    let later = flow("2026-02-03T00:00:00Z", "10.1.0.9", "198.51.100.70", 10, 10);
+    let result = wire(edge, &[nowhere, later]);
+    assert_eq!((result.tripped.len(), result.remarks.len()), (1, 1));
+    assert!(result.remarks[0].contains("1 flows before 2026-02-01T00:00:00Z went to places"), "{:?}", result.remarks);
+    let american = flow("2026-01-10T00:00:00Z", "10.1.0.9", "198.51.100.7", 100, 100);
+    let result = from_frankfurt(edge, &[american, around]);
+    assert!(result.tripped[0].sentence.starts_with("One of "), "{:?}", result.tripped);
+    assert!(result.tripped[0].sentence.contains("exchanged with any of them before"), "{:?}", result.tripped);
 }
 
 #[test]
