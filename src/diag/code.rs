@@ -116,6 +116,8 @@ codes! {
     UnusedZone => "unused-zone",
     /// Zones that overlap and are said to be in different countries.
     ZonesOverlap => "zones-overlap",
+    /// A zone with more of the Internet than anybody holds: what goes there is never judged as leaving.
+    WideZone => "wide-zone",
     /// Parties that recognise the same flows equally well.
     AmbiguousParties => "ambiguous-parties",
     /// A private or shared network (RFC 1918, RFC 4193, RFC 6598) where an address of the Internet is expected.

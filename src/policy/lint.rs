@@ -36,6 +36,8 @@ pub(super) struct Facts<'a> {
     pub(super) sets: &'a Sets<'a>,
     pub(super) uses: &'a Uses,
     pub(super) tested: &'a BTreeSet<String>,
+    /// The networks of zones.
+    pub(super) claims: Vec<Claimed>,
     /// Networks of zones inside networks of other zones.
     pub(super) zones: Vec<(Claimed, Claimed)>,
     pub(super) matches: &'a [Match],
@@ -53,6 +55,7 @@ pub(super) fn lint(facts: &Facts<'_>, lints: Lints, sink: &mut Sink) {
     }
     conditional_members(facts, sink);
     beyond_codes(facts, sink);
+    super::wide::wide_zones(facts, sink);
     if lints == Lints::Meaning {
         return;
     }

@@ -71,6 +71,7 @@ mod test;
 pub mod tripwire;
 mod waiver;
 mod weaken;
+mod wide;
 mod zone;
 
 use std::collections::BTreeMap;

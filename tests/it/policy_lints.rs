@@ -316,3 +316,60 @@ fn beside_a_line_that_is_no_toml_only_what_it_cannot_explain_is_told() {
     assert!(codes(&broken.replace("default =\n", "")).contains(&Code::MissingKey));
     assert!(codes(&broken.replace("default =", "default = \"permit\"")).contains(&Code::UnusedParty));
 }
+
+/// What goes to a zone does not leave: where every address is in one, nothing is judged as leaving.
+#[test]
+fn zones_that_hold_the_internet_are_told_once() {
+    let told = |text: String| -> Vec<String> {
+        said(&text).into_iter().filter(|said| said.code == Code::WideZone).map(|said| said.message).collect()
+    };
+    let zone = |networks: &[&str]| told(with(&format!("[zone.y]\nnetworks = {networks:?}")));
+    let every = |version: &str| vec![format!("every {version} address of the Internet is in a zone")];
+    assert_eq!(zone(&["0.0.0.0/0"]), every("IPv4"));
+    assert_eq!(zone(&["::/0"]), every("IPv6"));
+    assert_eq!(zone(&["0.0.0.0/1", "128.0.0.0/1"]), every("IPv4"), "the two halves, as tunnels are routed");
+    // Unicast ends at 223.255.255.255, and 127/8 is nobody's: 1 to 126 and 128 to 223 is all of it.
+    let unicast = [
+        "1.0.0.0/8",
+        "2.0.0.0/7",
+        "4.0.0.0/6",
+        "8.0.0.0/5",
+        "16.0.0.0/4",
+        "32.0.0.0/3",
+        "64.0.0.0/3",
+        "96.0.0.0/4",
+        "112.0.0.0/5",
+        "120.0.0.0/6",
+        "124.0.0.0/7",
+        "126.0.0.0/8",
+        "128.0.0.0/2",
+        "192.0.0.0/3",
+    ];
+    assert_eq!(zone(&unicast), every("IPv4"));
+    let hole: Vec<&str> = unicast.into_iter().filter(|network| *network != "4.0.0.0/6").collect();
+    assert!(
+        !zone(&hole).is_empty() && !zone(&hole).contains(&every("IPv4")[0]),
+        "4.0.0.0 to 7.255.255.255 are missing"
+    );
+    assert_eq!(zone(&["2000::/4", "3000::/4"]), every("IPv6"));
+    assert_eq!(
+        told(with("[zone.x]\nnetworks = [\"0.0.0.0/1\"]\n[zone.y]\nnetworks = [\"128.0.0.0/1\", \"::/0\"]")),
+        [every("IPv4"), every("IPv6")].concat(),
+        "of several zones together"
+    );
+    assert_eq!(zone(&["192.168.0.0/15"]), ["`192.168.0.0/15` holds private and public addresses"]);
+    assert_eq!(zone(&["0.0.0.0/1"]), ["`0.0.0.0/1` is more than anybody holds"]);
+    assert_eq!(zone(&["17.0.0.0/8", "172.16.0.0/12", "2001:db8::/32", "fd00::/8"]), Vec::<String>::new());
+}
+
+/// `--local 0.0.0.0/0` judges nothing, and an audit says so.
+#[test]
+fn flags_that_call_everything_ours_are_told() {
+    let flag = |local: &str| {
+        let one = |text: &str| vec![text.to_owned()];
+        let made = Policy::from_flags(&one("DE"), &[], &one(local), Library::embedded());
+        assert!(made.policy.is_some());
+        made.diagnostics.into_iter().filter(|said| said.code == Code::WideZone).count()
+    };
+    assert_eq!((flag("0.0.0.0/0"), flag("10.0.0.0/8,fc00::/7")), (1, 0));
+}

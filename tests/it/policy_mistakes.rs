@@ -456,6 +456,9 @@ fn lints() -> Vec<(Code, String, (usize, usize))> {
             )),
             (16, 13),
         ),
+        (Code::WideZone, with_rule(&format!("{good}[zone.y]\nnetworks = [\"0.0.0.0/0\"]")), (13, 13)),
+        (Code::WideZone, with_rule(&format!("{good}[zone.y]\nnetworks = [\"::/0\"]")), (13, 13)),
+        (Code::WideZone, with_rule(&format!("{good}[zone.y]\nnetworks = [\"172.0.0.0/8\"]")), (13, 13)),
         (
             Code::PrivateNetwork,
             with_rule(&format!("{good}party = [\"y\"]\n[party.y]\nmatch = [{{ networks = [\"192.168.0.0/16\"] }}]")),
