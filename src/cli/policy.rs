@@ -281,7 +281,7 @@ fn test(args: &TestArgs, colour: Colour, out: &mut impl io::Write) -> io::Result
         }
         let failed = runs.iter().filter(|run| run.failure.is_some()).count();
         writeln!(out, "{}: {} passed, {failed} failed", origin(path), runs.len() - failed)?;
-        let survived = args.mutate && failed == 0 && mutate(path, &text, colour, out)?;
+        let survived = args.mutate && failed == 0 && mutate(path, &policy, &text, colour, out)?;
         if args.mutate && failed > 0 {
             writeln!(out, "{}: not mutated: mend the tests first", origin(path))?;
         }
@@ -304,14 +304,10 @@ pub(super) fn read_registers(policy: &mut Policy, path: &Path) -> Result<(), Str
 }
 
 /// Says what no test notices; whether there is any such thing.
-fn mutate(path: &Path, text: &str, colour: Colour, out: &mut impl io::Write) -> io::Result<bool> {
+fn mutate(path: &Path, policy: &Policy, text: &str, colour: Colour, out: &mut impl io::Write) -> io::Result<bool> {
     let origin = &origin(path);
-    let run = |mut policy: Policy| {
-        // They were read before the tests ran: one that is gone since is not what a change is judged by.
-        let _ = read_registers(&mut policy, path);
-        rehearse(&policy)
-    };
-    let Some(found) = Policy::mutate(origin, text, Library::embedded(), &run) else { return Ok(false) };
+    let run = |policy: Policy| rehearse(&policy);
+    let Some(found) = Policy::mutate(origin, text, Library::embedded(), Some(policy), &run) else { return Ok(false) };
     write!(out, "{}", render_text(origin, text, &found.survivors, colour))?;
     let survivors = found.survivors.len();
     let idle = match found.idle {
@@ -322,11 +318,15 @@ fn mutate(path: &Path, text: &str, colour: Colour, out: &mut impl io::Write) -> 
         0 => String::new(),
         n => format!("; {n} more were not tried"),
     };
+    let unseen = match found.unseen {
+        0 => String::new(),
+        n => format!("; {n} recipients of registers are no parties, so that no test can see them"),
+    };
     let separator = if survivors > 0 { "\n" } else { "" };
     let noticed = found.tried - survivors;
     writeln!(
         out,
-        "{separator}{origin}: {} changes, {noticed} noticed, {survivors} survived{idle}{left_out}",
+        "{separator}{origin}: {} changes, {noticed} noticed, {survivors} survived{idle}{left_out}{unseen}",
         found.tried
     )?;
     Ok(survivors > 0 || found.left_out > 0)

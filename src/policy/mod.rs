@@ -424,6 +424,25 @@ impl Policy {
         Ok(())
     }
 
+    /// Takes registers that were read for another policy, where this one names the same with the same columns.
+    fn take_registers(&mut self, read: Option<&Self>) {
+        let known = |wanted: &Watch| {
+            read?.tripwires.iter().find_map(|tripwire| match (&tripwire.watch, wanted) {
+                (
+                    Watch::Undeclared { path, columns, register, .. },
+                    Watch::Undeclared { path: wanted, columns: heads, .. },
+                ) if path == wanted && columns == heads => register.clone(),
+                _ => None,
+            })
+        };
+        for tripwire in &mut self.tripwires {
+            let found = known(&tripwire.watch);
+            if let Watch::Undeclared { register, .. } = &mut tripwire.watch {
+                *register = found;
+            }
+        }
+    }
+
     /// What is to be said of a register that cannot be used, at its place in the text.
     pub fn unusable_register(&self, register: &str, error: &RegisterError) -> Diagnostic {
         let place = self.tripwires.iter().find_map(|tripwire| match &tripwire.watch {

@@ -33,6 +33,8 @@ pub struct Mutations {
     pub idle: usize,
     /// How many were not tried, because there are too many.
     pub left_out: usize,
+    /// How many recipients of registers are no parties of the policy: no test can see them, so that they were not taken out.
+    pub unseen: usize,
 }
 
 /// A change: what it does, and where.
@@ -41,13 +43,30 @@ struct Change {
     span: Range<usize>,
 }
 
+impl Mutations {
+    /// Counts a change, which survives where no test notices it.
+    fn try_one(&mut self, change: Change, noticed: impl FnOnce() -> bool) {
+        self.tried += 1;
+        if !noticed() {
+            let message = format!("no test notices that {}", change.what);
+            self.survivors.push(
+                Diagnostic::warning(Code::TestSurvivor, message)
+                    .at(change.span, "")
+                    .help("add a test that comes to another decision without it, or take it out"),
+            );
+        }
+    }
+}
+
 impl Policy {
     /// Takes out or weakens each element of a policy in turn and runs its tests; `None` where the text is no policy, or where
-    /// its tests fail as it is. `run` runs the tests of a policy.
+    /// its tests fail as it is. `read` is the same policy with its registers read, where it names any; `run` runs the tests of
+    /// a policy.
     pub fn mutate(
         origin: &str,
         text: &str,
         library: &Library,
+        read: Option<&Self>,
         run: &dyn Fn(Self) -> Vec<TestRun>,
     ) -> Option<Mutations> {
         let mut sink = Sink::default();
@@ -56,7 +75,11 @@ impl Policy {
         lower::in_order_of_names(&mut document, &mut sink);
         let lowered =
             |document: &Document, sink: &mut Sink| lower::lower(origin, text, document, library, Lints::Nothing, sink);
-        let policy = lowered(&document, &mut sink);
+        let with_registers = |mut policy: Self| {
+            policy.take_registers(read);
+            policy
+        };
+        let policy = with_registers(lowered(&document, &mut sink));
         let fails = |policy: Self| run(policy).iter().any(|run| run.failure.is_some());
         if sink.has_errors() || fails(policy.clone()) {
             return None;
@@ -75,20 +98,21 @@ impl Policy {
                 found.tried += usize::from(sink.codes().any(|code| noticed.contains(&code)));
                 return;
             }
+            let changed = with_registers(changed);
             if changed.judges_like(&policy) {
                 found.idle += 1;
                 return;
             }
-            found.tried += 1;
-            if !fails(changed) {
-                let message = format!("no test notices that {}", change.what);
-                found.survivors.push(
-                    Diagnostic::warning(Code::TestSurvivor, message)
-                        .at(change.span, "")
-                        .help("add a test that comes to another decision without it, or take it out"),
-                );
+            found.try_one(change, || fails(changed));
+        });
+        let unseen = weaken::of_registers(&policy, &mut |what, span, mutant| {
+            if found.tried == MAX_TRIED {
+                found.left_out += 1;
+            } else {
+                found.try_one(Change { what, span }, || fails(mutant));
             }
         });
+        found.unseen = unseen;
         found.survivors.sort_by_key(|one| one.span().map(|span| (span.start, span.end)));
         Some(found)
     }

@@ -108,6 +108,22 @@ impl Register {
         })
     }
 
+    /// The same without some recipients, named as they are written.
+    pub(super) fn without(&self, gone: &[&str]) -> Self {
+        let mut changed = self.clone();
+        changed.recipients.retain(|_, (written, _)| !gone.contains(&written.as_str()));
+        changed
+    }
+
+    /// The same where some recipients, named as they are written, have other countries.
+    pub(super) fn with_countries(&self, of: &[&str], countries: impl Fn(CountrySet) -> CountrySet) -> Self {
+        let mut changed = self.clone();
+        for (_, declared) in changed.recipients.values_mut().filter(|(written, _)| of.contains(&written.as_str())) {
+            *declared = countries(*declared);
+        }
+        changed
+    }
+
     /// Every recipient as it is written, in order, with its countries.
     pub fn recipients(&self) -> impl Iterator<Item = (&str, CountrySet)> {
         self.recipients.values().map(|(written, countries)| (written.as_str(), *countries))

@@ -1,17 +1,21 @@
-//! How tripwires are changed by `policy test --mutate`: each is taken out, or watches for a little less or more.
+//! How tripwires are changed by `policy test --mutate`: each is taken out, or watches for a little less or more; and
+//! registers declare less.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::Spanned;
 
+use super::Policy;
 use super::document::Document;
 use super::measure::{octets_of, span_of};
 use super::mutate::{Try, drop_at, entries};
+use super::register::Register;
 use super::syntax::Sink;
 use super::terms::Movement;
-use super::tripwire::{Edge, KindText, hours};
+use super::tripwire::{Edge, KindText, Watch, hours};
 use crate::diag::quoted;
-use crate::model::Timestamp;
+use crate::model::{CountrySet, Timestamp};
 
 /// Everything that may move or pass in it is ten times what was said: tests that come near to what is said notice it.
 const WIDER: u64 = 10;
@@ -19,6 +23,9 @@ const WIDER: u64 = 10;
 const YEAR: u64 = 365 * 86_400 * Timestamp::SECOND;
 /// The address of no machine: a gateway that nothing goes through.
 const NOWHERE: &str = "255.255.255.255";
+
+/// The most recipients of a register that are changed one at a time.
+const MAX_EACH: usize = 32;
 
 /// Changes the kind of a tripwire.
 type Make<'a> = dyn Fn(&mut KindText) + 'a;
@@ -61,6 +68,49 @@ pub(super) fn of_tripwires(document: &Document, change: &mut Try<'_>) {
             });
         });
     }
+}
+
+/// Takes recipients out of registers and changes their countries; returns how many recipients are no parties, which no test can
+/// see. Each of the first [`MAX_EACH`] is a change of its own. Those after them change together: tests that name each row of
+/// a long register would be the register again.
+pub(super) fn of_registers(policy: &Policy, try_one: &mut dyn FnMut(String, Range<usize>, Policy)) -> usize {
+    let called: BTreeSet<String> =
+        policy.parties.iter().flat_map(|party| [party.name.to_lowercase(), party.title.to_lowercase()]).collect();
+    let mut unseen = 0;
+    for (index, tripwire) in policy.tripwires.iter().enumerate() {
+        let Watch::Undeclared { path, span, register: Some(register), .. } = &tripwire.watch else { continue };
+        let (seen, others): (Vec<_>, Vec<_>) =
+            register.recipients().partition(|(recipient, _)| called.contains(&recipient.to_lowercase()));
+        unseen += others.len();
+        let mut change = |what: String, changed: Register| {
+            let mut mutant = policy.clone();
+            if let Some(Watch::Undeclared { register, .. }) = mutant.tripwires.get_mut(index).map(|one| &mut one.watch)
+            {
+                *register = Some(changed);
+            }
+            try_one(format!("the register {} {what}", quoted(path)), span.clone(), mutant);
+        };
+        let (each, rest) = seen.split_at(seen.len().min(MAX_EACH));
+        for (recipient, countries) in each {
+            let (of, name) = (&[*recipient][..], quoted(recipient));
+            change(format!("loses {name}"), register.without(of));
+            if !countries.is_empty() {
+                let unsaid = register.with_countries(of, |_| CountrySet::NOWHERE);
+                change(format!("no longer says where {name} is"), unsaid);
+            }
+            for country in countries.iter().filter(|_| countries.len() > 1) {
+                let fewer = register.with_countries(of, |all| all.difference(CountrySet::of(country)));
+                change(format!("loses {country} of {name}"), fewer);
+            }
+        }
+        let of: Vec<&str> = rest.iter().map(|(recipient, _)| *recipient).collect();
+        if !of.is_empty() {
+            change(format!("loses {} recipients after the first {MAX_EACH}", of.len()), register.without(&of));
+            let unsaid = register.with_countries(&of, |_| CountrySet::NOWHERE);
+            change(format!("no longer says where {} recipients after the first {MAX_EACH} are", of.len()), unsaid);
+        }
+    }
+    unseen
 }
 
 fn of_kind(kind: &KindText, with: &mut TryKind<'_>) {
@@ -136,7 +186,7 @@ fn of_kind(kind: &KindText, with: &mut TryKind<'_>) {
                 });
             }
         }
-        // What it declares is in the register, and not in the policy.
+        // What it declares is in the register, and not in the policy: [`of_registers`].
         KindText::Undeclared { .. } => {}
     }
 }

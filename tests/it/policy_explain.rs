@@ -153,7 +153,7 @@ expect = { decision = "permit" }
 /// What each change does is reckoned by hand: nothing is ever sent to Hong Kong or received in these tests.
 #[test]
 fn mutation_finds_what_no_test_notices() {
-    let found = Policy::mutate("m.toml", TESTED, Library::embedded(), &|policy| rehearse(&policy)).unwrap();
+    let found = Policy::mutate("m.toml", TESTED, Library::embedded(), None, &|policy| rehearse(&policy)).unwrap();
     let told: Vec<&str> = found.survivors.iter().map(|one| one.message.as_str()).collect();
     assert_eq!(
         told,
@@ -166,16 +166,17 @@ fn mutation_finds_what_no_test_notices() {
     assert_eq!((found.tried, found.idle, found.left_out), (7, 0, 0));
     let more = "[[test]]\nname = \"from Hong Kong\"\nflow = { at = 2026-01-01T00:00:00Z, from = \"10.0.0.1\", to = \"198.51.100.1\", in = [\"HK\"], received = 1 }\nexpect = { decision = \"forbid\", rule = \"no-china\" }\n";
     let found =
-        Policy::mutate("m.toml", &format!("{TESTED}{more}"), Library::embedded(), &|policy| rehearse(&policy)).unwrap();
+        Policy::mutate("m.toml", &format!("{TESTED}{more}"), Library::embedded(), None, &|policy| rehearse(&policy))
+            .unwrap();
     assert_eq!(found.survivors, []);
     // A policy whose tests fail is not mutated, and neither is a text that is none.
     assert_eq!(
-        Policy::mutate("m.toml", &TESTED.replace("permit\" }", "forbid\" }"), Library::embedded(), &|policy| rehearse(
-            &policy
-        )),
+        Policy::mutate("m.toml", &TESTED.replace("permit\" }", "forbid\" }"), Library::embedded(), None, &|policy| {
+            rehearse(&policy)
+        }),
         None
     );
-    assert_eq!(Policy::mutate("m.toml", "x", Library::embedded(), &|policy| rehearse(&policy)), None);
+    assert_eq!(Policy::mutate("m.toml", "x", Library::embedded(), None, &|policy| rehearse(&policy)), None);
 }
 
 /// What no rule names changes nothing when it goes, also beside a waiver.
@@ -183,8 +184,9 @@ fn mutation_finds_what_no_test_notices() {
 fn what_judges_nothing_is_not_tried() {
     let with_idle = TESTED.replace("[zone.z]", "[sets]\nidle = [\"BR\", \"JP\"]\n[zone.z]");
     let waiver = "[[waiver]]\nfinding = { rule = \"no-china\", from = \"z\", to = \"CN\" }\nowner = \"o\"\nreason = \"w\"\nexpires = 2027-01-01\n";
-    let idle =
-        |text: &str| Policy::mutate("m.toml", text, Library::embedded(), &|policy| rehearse(&policy)).unwrap().idle;
+    let idle = |text: &str| {
+        Policy::mutate("m.toml", text, Library::embedded(), None, &|policy| rehearse(&policy)).unwrap().idle
+    };
     assert_eq!((idle(&with_idle), idle(&format!("{with_idle}{waiver}"))), (2, 2));
 }
 
@@ -221,7 +223,7 @@ owner = "o"
 reason = "w"
 expires = 2027-01-01
 "#;
-    let found = Policy::mutate("m.toml", text, Library::embedded(), &|policy| rehearse(&policy)).unwrap();
+    let found = Policy::mutate("m.toml", text, Library::embedded(), None, &|policy| rehearse(&policy)).unwrap();
     let told: Vec<&str> = found.survivors.iter().map(|one| one.message.as_str()).collect();
     for part in [
         "the default becomes `forbid`",
@@ -255,7 +257,8 @@ expires = 2027-01-01
 /// The starter's own tests notice everything that the starter says, or it says why not.
 #[test]
 fn the_starter_survives_as_it_says() {
-    let found = Policy::mutate("starter.toml", STARTER, Library::embedded(), &|policy| rehearse(&policy)).unwrap();
+    let found =
+        Policy::mutate("starter.toml", STARTER, Library::embedded(), None, &|policy| rehearse(&policy)).unwrap();
     let drawn = render_text("starter.toml", STARTER, &found.survivors, Colour::Never);
     assert_eq!(drawn, "");
 }

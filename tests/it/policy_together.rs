@@ -182,7 +182,8 @@ from     = ["office"]
 gateways = ["198.51.100.1", "198.51.100.2"]
 "#;
     let text = format!("{HEAD}{wires}");
-    let found = Policy::mutate("m.toml", &text, Library::embedded(), &|policy| rehearse(&policy)).expect("a policy");
+    let found =
+        Policy::mutate("m.toml", &text, Library::embedded(), None, &|policy| rehearse(&policy)).expect("a policy");
     let told: Vec<&str> =
         found.survivors.iter().map(|one| one.message.trim_start_matches("no test notices that ")).collect();
     for part in [
@@ -225,9 +226,66 @@ gateways = ["198.51.100.1", "198.51.100.2"]
         "tripwires = [\"c\", \"d\"]",
     );
     let noticed =
-        Policy::mutate("m.toml", &format!("{text}{budget}"), Library::embedded(), &|policy| rehearse(&policy));
+        Policy::mutate("m.toml", &format!("{text}{budget}"), Library::embedded(), None, &|policy| rehearse(&policy));
     let noticed = noticed.expect("its test passes").survivors;
     let left = |part: &str| noticed.iter().any(|one| one.message.ends_with(part));
     assert!(!left("the tripwire `c` has ten times the budget") && !left("the tripwire `c` is taken out"));
     assert!(left("the tripwire `c` takes the median over twice as many periods"));
+}
+
+/// A policy whose register declares recipients, one a line; `tests` are its tests. What no test notices of the register.
+fn register_survivors(parties: &str, rows: &str, tests: &str) -> (Vec<String>, usize) {
+    let text = format!(
+        "[policy]\nid = \"p\"\ndefault = \"permit\"\n[zone.office]\nnetworks = [\"10.1.0.0/16\"]\n{parties}\
+         [[tripwire]]\nid = \"w\"\nkind = \"undeclared\"\nfrom = [\"office\"]\nregister = \"r.csv\"\n{tests}"
+    );
+    let register = format!("recipient,countries\n{rows}");
+    let mut read = Policy::parse("m.toml", &text, Library::embedded()).policy.expect("a policy");
+    read.read_registers(|_| Ok(register.clone().into_bytes())).expect("a register");
+    let found = Policy::mutate("m.toml", &text, Library::embedded(), Some(&read), &|policy| rehearse(&policy));
+    let found = found.expect("its tests pass");
+    let of_register = "no test notices that the register `r.csv` ";
+    let told = found.survivors.iter().filter_map(|one| one.message.strip_prefix(of_register).map(str::to_owned));
+    (told.collect(), found.unseen)
+}
+
+fn sent_to(asn: u32, country: &str, trips: &str) -> String {
+    format!(
+        "[[test]]\nname = \"{asn} {country}\"\nflow = {{ at = 2026-01-01T09:00:00Z, from = \"10.1.0.9\", to = \"192.0.2.1\", \
+         in = [\"{country}\"], asn = {asn}, sent = 10 }}\nexpect = {{ tripwires = {trips} }}\n"
+    )
+}
+
+#[test]
+fn a_row_of_a_register_that_no_test_misses_survives() {
+    let parties = "[party.one]\nname = \"One Ltd\"\nmatch = [{ asn = [1] }]\n[party.two]\nmatch = [{ asn = [2] }]\n";
+    let rows = "One Ltd,DE; US\ntwo,US\nGhost Ltd,GB\n";
+    let untested = ["loses DE of `One Ltd`", "loses US of `One Ltd`", "loses `One Ltd`", "loses `two`"];
+    let unsaid = ["no longer says where `One Ltd` is", "no longer says where `two` is"];
+    let (mut told, unseen) = register_survivors(parties, rows, &sent_to(3, "FR", "[\"w\"]"));
+    told.sort();
+    assert_eq!((told, unseen), ([&untested[..], &unsaid].concat().into_iter().map(str::to_owned).collect(), 1));
+
+    // In a declared country the row is missed, and that country of it; elsewhere the countries are.
+    let tests = sent_to(1, "DE", "[]") + &sent_to(1, "FR", "[\"w\"]");
+    let (mut told, _) = register_survivors(parties, rows, &tests);
+    told.sort();
+    assert_eq!(told, ["loses US of `One Ltd`", "loses `two`", "no longer says where `two` is"]);
+    let all = tests + &sent_to(1, "US", "[]") + &sent_to(2, "US", "[]") + &sent_to(2, "FR", "[\"w\"]");
+    assert_eq!(register_survivors(parties, rows, &all).0, Vec::<String>::new());
+}
+
+/// Tests that name every row of a long register would be that register again.
+#[test]
+fn a_long_register_is_changed_row_by_row_at_its_head_alone() {
+    let parties: String = (100..140).map(|n| format!("[party.p{n}]\nmatch = [{{ asn = [{n}] }}]\n")).collect();
+    let rows: String = (100..140).map(|n| format!("p{n},DE\n")).collect();
+    let (told, _) = register_survivors(&parties, &rows, &sent_to(3, "FR", "[\"w\"]"));
+    assert_eq!(told.len(), 32 * 2 + 2, "two changes for each of 32, and two for the other eight together");
+    let told = |tests: &str| register_survivors(&parties, &rows, tests).0;
+    let rest = ["loses 8 recipients after the first 32", "no longer says where 8 recipients after the first 32 are"];
+    let left = told(&sent_to(139, "DE", "[]"));
+    assert!(!left.iter().any(|one| one == rest[0]) && left.iter().any(|one| one == rest[1]), "{left:?}");
+    let left = told(&(sent_to(131, "DE", "[]") + &sent_to(132, "FR", "[\"w\"]")));
+    assert!(!left.iter().any(|one| one == rest[1]) && !left.iter().any(|one| one == "loses `p131`"), "{left:?}");
 }
