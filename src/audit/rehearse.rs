@@ -57,8 +57,7 @@ fn record(flow: &StatedFlow, number: u64) -> FlowRecord {
         Opener::Local | Opener::Remote => BiflowDirection::Initiator,
         Opener::Unknown => BiflowDirection::Arbitrary,
     };
-    // Where it is not known who opened it, either port may be the service's.
-    record.sport = if flow.opener == Opener::Unknown { port } else { 0 };
-    record.dport = port;
+    // The port of the side that was called is the service's: of either side, where it is not known which was.
+    (record.sport, record.dport) = (port, port);
     record
 }

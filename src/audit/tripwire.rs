@@ -332,3 +332,22 @@ fn moved(movement: Movement, seen: &Sighting<'_>) -> Option<Counters> {
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a hostile capture makes wait is bounded: the addresses with the smallest hashes stay.
+    #[test]
+    fn addresses_that_wait_are_bounded() {
+        let waiting = |numbers: std::ops::Range<u64>| {
+            let far = numbers.map(|number| ((number, Addr::v4([203, 0, 113, 9])), BTreeMap::new())).collect();
+            Wire { far, ..Wire::default() }
+        };
+        let most = MAX_ADDRESSES as u64;
+        let mut wire = waiting(5..most + 5);
+        wire.merge(waiting(0..7));
+        assert_eq!(wire.far.keys().map(|(hash, _)| *hash).collect::<Vec<_>>(), (0..most).collect::<Vec<_>>());
+        assert!(!wire.overflowed, "their cells have room");
+    }
+}

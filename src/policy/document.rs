@@ -468,7 +468,6 @@ fn read_test(mut fields: Fields<'_, '_>, sink: &mut Sink) -> TestText {
             sink.push(Diagnostic::error(Code::TooLarge, message).at(fields.span(), "this test"));
             FlowsText::Nothing
         }
-        None if together.is_empty() => FlowsText::Nothing,
         None => FlowsText::Together(together.into_iter().map(|flow| read_flow(flow, sink)).collect()),
     };
     let expect = fields.take("expect").and_then(|value| {

@@ -34,13 +34,6 @@ pub struct Spent {
     pub unmeasured: LimitSet,
 }
 
-impl Spent {
-    /// Whether every limit still permits.
-    pub const fn is_nothing(&self) -> bool {
-        self.over.is_empty() && self.unmeasured.is_empty()
-    }
-}
-
 /// Reads the limit of a rule.
 pub(super) fn read(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<Spanned<LimitText>> {
     let value = fields.take("limit")?;

@@ -97,7 +97,7 @@ pub use zone::Borders;
 use register::{Register, RegisterError};
 use tripwire::Watch;
 
-use crate::diag::{Code, Diagnostic, gravest, quoted, with_causes};
+use crate::diag::{Code, Diagnostic, quoted, with_causes};
 use crate::model::{
     Addr, Asn, Axis, Country, CountrySet, Decision, Limit, Opener, PartyId, PartySummary, Point, PolicySummary,
     Protocol, Reason, RuleId, RuleSummary, SetSummary, Timestamp, Vantage, ZoneId, ZoneSummary,
@@ -461,12 +461,5 @@ impl Policy {
     /// SHA-256 of the text, in hexadecimal; with the registers that it names, over the digests of all.
     pub fn digest(&self) -> &str {
         &self.digest
-    }
-}
-
-impl Parsed {
-    /// Whether nothing but notes is said.
-    pub fn is_clean(&self) -> bool {
-        gravest(&self.diagnostics).is_none_or(|level| level == crate::diag::Level::Note)
     }
 }

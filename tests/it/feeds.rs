@@ -293,7 +293,7 @@ fn locate_prints_claims_and_what_the_answer_rests_on() {
     let feed = desk.put("ranges.json", AWS);
     let feed = feed.to_str().unwrap();
     let (code, out, err) = run(&["locate", "--db", feed, "--json", "83.119.140.1", "10.0.0.1"], "");
-    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(code, 0, "{err}");
     let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let keys: Vec<&str> = rows[0].as_object().unwrap().keys().map(String::as_str).collect();
     for key in ["addr", "places", "standing", "claims", "asn", "org"] {
@@ -335,6 +335,16 @@ fn locate_says_what_a_policy_decides() {
     assert_eq!(decisions, ["permit", "forbid"]);
     let (code, _, err) = run(&[&args[..], &["--zone", "cellar", "1.1.1.1"]].concat(), "");
     assert_eq!((code, err.as_str()), (2, "landfall: the policy has no zone `cellar`; it has `office`\n"));
+
+    let two = std::fs::read_to_string(&policy).unwrap() + "[zone.lab]\nnetworks = [\"192.168.0.0/16\"]\n";
+    std::fs::write(&policy, two).unwrap();
+    let (code, out, err) = run(&[&args[..], &["--zone", "lab", "83.118.0.1"]].concat(), "");
+    assert_eq!(code, 0, "{err}");
+    let row: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(row["decision"]["decision"], "forbid", "no rule speaks of the lab");
+    let (code, _, err) = run(&[&args[..], &["83.118.0.1"]].concat(), "");
+    let several = "landfall: the policy has several zones: name one with --zone: `lab`, `office`";
+    assert!(code == 2 && err.contains(several), "{err}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use landfall::audit::{Audit, Grounds, Local};
 use landfall::locate::horizon::MIN_SAMPLES;
-use landfall::locate::{Gazetteer, Horizon, Medium};
+use landfall::locate::{Atlas, Gazetteer, Horizon, Medium, SourceFile};
 use landfall::model::{
     Addr, BiflowDirection, Counters, CountrySet, Decision, DoubtKind, FlowRecord, InputId, Location, Opener, Outcome,
     Protocol, Provenance, Report, RoundTrip, Scope, Standing, Timestamp,
@@ -14,6 +14,8 @@ use landfall::model::{
 use landfall::policy::{Library, Policy, Selector, Spent};
 use proptest::prelude::*;
 
+use super::fixtures::mmdb::{self, Row};
+use super::fixtures::{S, at};
 use super::laws::{FRANKFURT, Observed, audit_of, config, observed};
 
 const NO_CHINA: &str = r#"
@@ -130,7 +132,13 @@ fn what_is_no_evidence_refutes_nothing() {
         assert_eq!(told.outcome, Outcome::Forbidden, "{name}");
         let finding = &told.findings[0];
         assert_eq!((finding.to.places.to_string().as_str(), finding.to.standing), ("CN", Standing::Agreed), "{name}");
-        assert!(finding.horizon.is_empty() && told.horizon.as_ref().unwrap().changed == 0, "{name}");
+        let summary = told.horizon.as_ref().unwrap();
+        assert!(finding.horizon.is_empty() && summary.changed == 0, "{name}");
+        assert_eq!(summary.measured, u64::from(*name == "a high time"), "{name}: what is evidence counts as measured");
+        // Nothing was cut down, and nothing left out: no sentence says what that is worth.
+        for part in ["A round-trip time proves", "far addresses: ", "Distances follow from"] {
+            assert!(!told.limits.iter().any(|limit| limit.contains(part)), "{name}: {:?}", told.limits);
+        }
     }
     // Where the capture was taken is not known: no horizon, and the report is silent about one.
     let without = grounds(&NO_CHINA.replace("vantage =", "#vantage ="), fibre);
@@ -152,6 +160,78 @@ fn vacuum_is_the_stricter_proof() {
         report(&grounds, &flows).outcome
     };
     assert_eq!((by(Medium::Fibre), by(Medium::Vacuum)), (Outcome::Clean, Outcome::Forbidden));
+
+    // The stricter one has no need to say so.
+    for (medium, said) in [(Medium::Fibre, true), (Medium::Vacuum, false)] {
+        let grounds = grounds(NO_CHINA, |vantage| vantage.map(|vantage| Horizon::new(vantage, medium)));
+        let told = report(&grounds, &[flow("203.0.113.9", 1, NOT, (4_000, 5))]);
+        assert_eq!(told.horizon.as_ref().unwrap().refuted, 1);
+        let has = |part: &str| told.limits.iter().any(|limit| limit.contains(part));
+        assert!(has("A round-trip time proves") && has("judge with --horizon vacuum") == said, "{:?}", told.limits);
+    }
+}
+
+/// What is refuted is told first, then by address.
+#[test]
+fn proofs_that_refute_come_first() {
+    let grounds = grounds(NO_CHINA, fibre);
+    let flows = [
+        flow("198.51.100.1", 1, NOT, (3_000, 3)),
+        flow("203.0.113.9", 2, NOT, (4_000, 5)),
+        flow("203.0.113.7", 3, NOT, (4_000, 5)),
+    ];
+    let summary = report(&grounds, &flows).horizon.unwrap();
+    let order: Vec<String> = summary.proofs.iter().map(|proof| proof.address.to_string()).collect();
+    assert_eq!(order, ["203.0.113.7", "203.0.113.9", "198.51.100.1"]);
+}
+
+/// Editions of a database, each of which puts one network into China and knows no other.
+fn in_china(editions: &[(&str, &str)]) -> Atlas {
+    let folder = tempfile::tempdir().unwrap();
+    let edition = |(day, network): &(&str, &str)| {
+        let row = Row { country: "CN", asn: 64_500, holder: "Example" };
+        let built = at(&format!("{day}T00:00:00Z")) / S;
+        let path = folder.path().join(format!("{day}.mmdb"));
+        let octets = mmdb::write("DBIP-Country-Lite", "test", built, &[(network.parse().unwrap(), row)]);
+        std::fs::write(&path, octets).unwrap();
+        SourceFile::from(path)
+    };
+    let editions: Vec<SourceFile> = editions.iter().map(edition).collect();
+    Atlas::open(&editions, None, None).unwrap()
+}
+
+/// Once a database said China, and once it said nothing: a near answer refutes the one and cuts down the other to the same
+/// countries. Each finding prints its own derivation.
+#[test]
+fn a_finding_prints_the_proof_of_its_own_standing() {
+    let policy = NO_CHINA.replace(r#"to = ["CN"]"#, r#"to = ["CH"]"#);
+    let atlas = in_china(&[("2026-05-01", "203.0.113.0/24"), ("2026-07-01", "192.0.2.0/24")]);
+    let grounds = Grounds { atlas, ..grounds(&policy, fibre) };
+    let mut later = flow("203.0.113.9", 2, NOT, (4_000, 5));
+    later.0.start = "2026-07-01T12:00:00Z".parse().unwrap();
+    let told = report(&grounds, &[flow("203.0.113.9", 1, NOT, (4_000, 5)), later]);
+    let mut derived: Vec<_> = told
+        .findings
+        .iter()
+        .map(|finding| (finding.to.standing, finding.horizon.iter().map(|proof| proof.standing).collect::<Vec<_>>()))
+        .collect();
+    derived.sort();
+    let expected = [Standing::Unknown, Standing::Refuted].map(|standing| (standing, vec![standing]));
+    assert_eq!(derived.len(), 2);
+    assert!(expected.iter().all(|one| derived.contains(one)), "{derived:?}");
+    assert_eq!(told.findings[0].to.places, told.findings[1].to.places);
+}
+
+/// The limit of a report that speaks of places that nobody knows holds where round-trip times left all of them.
+#[test]
+fn what_is_in_reach_is_not_anywhere() {
+    let grounds = Grounds { atlas: in_china(&[("2026-05-01", "192.0.2.0/24")]), ..grounds(NO_CHINA, fibre) };
+    let anywhere = |measured| {
+        let told = report(&grounds, &[flow("203.0.113.9", 1, NOT, measured)]);
+        assert_eq!(told.inventory[0].to.standing, Standing::Unknown);
+        told.limits.iter().any(|limit| limit.contains("they could be anywhere"))
+    };
+    assert_eq!((anywhere(NOT), anywhere((4_000, 5))), (true, false));
 }
 
 const EUROPE_ALONE: &str = r#"
@@ -194,6 +274,46 @@ fn an_anycast_edge_is_judged_flow_by_flow() {
     assert_eq!((told.totals.permit.count, told.totals.indeterminate.count), (1, 2));
     let finding = &told.findings[0];
     assert!(finding.to.places.is_anywhere() || finding.to.places.len() > 100);
+
+    // Where it cannot be decided, the finding says what each flow alone has shown.
+    let swiss = grounds_of_no_swiss();
+    let told = report(&swiss, &flows[..1]);
+    let [proof] = told.findings[0].horizon.as_slice() else { panic!("{:?}", told.findings) };
+    assert_eq!((proof.flows, proof.rtt_us, proof.claimed_standing), (Some(1), 3_000, Standing::Anycast));
+}
+
+fn grounds_of_no_swiss() -> Grounds {
+    grounds(&NO_CHINA.replace(r#"to = ["CN"]"#, r#"to = ["CH"]"#), fibre)
+}
+
+/// Tripwires take each flow to an announced address for itself as well.
+#[test]
+fn tripwires_judge_an_anycast_edge_flow_by_flow() {
+    let policy = |tripwire: &str| format!("{NO_CHINA}\n[[tripwire]]\nid = \"w\"\nfrom = [\"office\"]\n{tripwire}\n");
+    let at = |mut observed: Observed, day: &str| {
+        observed.0.start = format!("2026-{day}T12:00:00Z").parse().unwrap();
+        observed.0.end = observed.0.start;
+        observed
+    };
+    let edge = grounds(&policy("kind = \"new-edge\"\nbaseline = 2026-02-01"), fibre);
+    let flows = [
+        at(flow("192.0.0.1", 1, NOT, NOT), "01-10"),
+        at(flow("198.51.100.1", 2, NOT, (3_000, 3)), "02-03"),
+        at(flow("198.51.100.1", 3, NOT, NOT), "02-04"),
+    ];
+    let mut told = report(&edge, &flows);
+    let remarks = told.tripwires.remove(0).remarks;
+    assert!(
+        remarks.iter().any(|remark| remark.starts_with("1 flows went to places that no source knows")),
+        "{remarks:?}"
+    );
+    assert!(remarks.iter().any(|remark| remark.starts_with("1 flows of zone office went to one of")), "{remarks:?}");
+
+    // Light goes half around the world in 101 ms: more than that leaves every country, as no time does.
+    let past = grounds(&policy("kind = \"choke-point\"\ngateways = [\"10.0.0.1\"]"), fibre);
+    let flows = [flow("198.51.100.1", 1, NOT, NOT), flow("198.51.100.1", 2, NOT, (400_000, 5))];
+    let tripped = report(&past, &flows).tripwires.remove(0).tripped;
+    assert_eq!(tripped.iter().map(|tripped| tripped.flows).collect::<Vec<_>>(), [2]);
 }
 
 #[test]

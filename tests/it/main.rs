@@ -11,6 +11,7 @@ mod capture;
 mod capture_corpus;
 mod capture_file;
 mod capture_source;
+mod caveats;
 mod certificates;
 mod cli;
 mod cloud;

@@ -285,4 +285,10 @@ fn a_register_that_cannot_be_used_is_told_at_its_place() {
     desk.put("list.csv", b"recipient,countries\nx,DE\n");
     assert_eq!(desk.run(&["policy", "check", &policy]).code, 0);
     assert_eq!(desk.run(&["policy", "show", &policy]).code, 0);
+    // Of two, it is the one that is missing.
+    let other = wire.replace("\"u\"", "\"v\"").replace("list.csv", "other.csv");
+    let policy = desk.put("p.toml", format!("{BEFORE}{wire}{other}").as_bytes());
+    let said = desk.run(&["policy", "check", &policy]);
+    assert!(said.code == 2 && said.out.contains("the register `other.csv` cannot be used"), "{}", said.out);
+    assert!(said.out.contains("p.toml:22:12"), "{}", said.out);
 }

@@ -622,7 +622,10 @@ fn addresses_beyond_those_that_are_kept_have_the_place_of_their_claims() {
     let mut merged = audit(&grounds, other);
     merged.merge(audit(&grounds, one)).expect("the same grounds");
     assert_eq!(merged, whole);
-    let result = whole.report(&grounds, None).tripwires.remove(0);
+    let mut report = whole.report(&grounds, None);
+    let said = format!("There were more than {MAX_ADDRESSES} far addresses: 50 flows were judged without");
+    assert!(report.limits.iter().any(|limit| limit.starts_with(&said)), "{:?}", report.limits);
+    let result = report.tripwires.remove(0);
     let counts: Vec<(bool, u64)> = result
         .tripped
         .iter()
@@ -660,6 +663,25 @@ fn a_flood_is_bounded_and_said() {
     let result = whole.report(&grounds, None).tripwires.remove(0);
     assert_eq!(result.tripped.len(), 1);
     assert!(result.remarks[0].starts_with("More than 65536"), "{:?}", result.remarks);
+}
+
+/// With round-trip times attempts wait for those of their addresses: as many as there are cells, and more is said.
+#[test]
+fn a_flood_of_attempts_that_wait_is_bounded_and_said() {
+    let grounds = in_frankfurt(FAILOVER);
+    let start: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
+    let flows: Vec<FlowRecord> = (0..=landfall::audit::MAX_CELLS as u64)
+        .map(|second| {
+            let mut one = flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.7", 0, 0);
+            one.start = Timestamp(start.0 + second * Timestamp::SECOND);
+            one.end = one.start;
+            one
+        })
+        .collect();
+    let said = |flows: &[FlowRecord]| audit(&grounds, flows).report(&grounds, None).tripwires.remove(0).remarks;
+    assert_eq!(said(&flows[1..]), Vec::<String>::new(), "all that there is room for is kept");
+    let remarks = said(&flows);
+    assert!(remarks.len() == 1 && remarks[0].starts_with("More than 65536"), "{remarks:?}");
 }
 
 #[test]
