@@ -185,8 +185,9 @@ fn proofs_that_refute_come_first() {
     assert_eq!(order, ["203.0.113.7", "203.0.113.9", "198.51.100.1"]);
 }
 
-/// Editions of a database, each of which puts one network into China and knows no other.
-fn in_china(editions: &[(&str, &str)]) -> Atlas {
+/// Editions of a database, each of which puts one network into China and knows no other; they are read from the folder when
+/// a flow asks for them.
+fn in_china(editions: &[(&str, &str)]) -> (tempfile::TempDir, Atlas) {
     let folder = tempfile::tempdir().unwrap();
     let edition = |(day, network): &(&str, &str)| {
         let row = Row { country: "CN", asn: 64_500, holder: "Example" };
@@ -197,7 +198,8 @@ fn in_china(editions: &[(&str, &str)]) -> Atlas {
         SourceFile::from(path)
     };
     let editions: Vec<SourceFile> = editions.iter().map(edition).collect();
-    Atlas::open(&editions, None, None).unwrap()
+    let atlas = Atlas::open(&editions, None, None).unwrap();
+    (folder, atlas)
 }
 
 /// Once a database said China, and once it said nothing: a near answer refutes the one and cuts down the other to the same
@@ -205,7 +207,7 @@ fn in_china(editions: &[(&str, &str)]) -> Atlas {
 #[test]
 fn a_finding_prints_the_proof_of_its_own_standing() {
     let policy = NO_CHINA.replace(r#"to = ["CN"]"#, r#"to = ["CH"]"#);
-    let atlas = in_china(&[("2026-05-01", "203.0.113.0/24"), ("2026-07-01", "192.0.2.0/24")]);
+    let (_folder, atlas) = in_china(&[("2026-05-01", "203.0.113.0/24"), ("2026-07-01", "192.0.2.0/24")]);
     let grounds = Grounds { atlas, ..grounds(&policy, fibre) };
     let mut later = flow("203.0.113.9", 2, NOT, (4_000, 5));
     later.0.start = "2026-07-01T12:00:00Z".parse().unwrap();
@@ -225,7 +227,8 @@ fn a_finding_prints_the_proof_of_its_own_standing() {
 /// The limit of a report that speaks of places that nobody knows holds where round-trip times left all of them.
 #[test]
 fn what_is_in_reach_is_not_anywhere() {
-    let grounds = Grounds { atlas: in_china(&[("2026-05-01", "192.0.2.0/24")]), ..grounds(NO_CHINA, fibre) };
+    let (_folder, atlas) = in_china(&[("2026-05-01", "192.0.2.0/24")]);
+    let grounds = Grounds { atlas, ..grounds(NO_CHINA, fibre) };
     let anywhere = |measured| {
         let told = report(&grounds, &[flow("203.0.113.9", 1, NOT, measured)]);
         assert_eq!(told.inventory[0].to.standing, Standing::Unknown);
