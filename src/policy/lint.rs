@@ -115,7 +115,7 @@ pub(super) fn days<'a>(facts: &'a Facts<'_>, rule: &'a Rule) -> impl Iterator<It
     let policy = facts.policy;
     let first = policy.law.unwrap_or(policy.in_force.from.unwrap_or(Date::MIN));
     let later = policy.changes.iter().map(|(_, day)| *day);
-    let later = later.filter(move |day| policy.law.is_none() && policy.in_force.contains(*day) && *day > first);
+    let later = later.filter(|day| policy.law.is_none() && policy.in_force.contains(*day));
     std::iter::once(first).chain(later).take_while(|_| spend(&facts.left)).filter(|day| rule.in_force.contains(*day))
 }
 
@@ -132,7 +132,6 @@ fn shadowed(facts: &Facts<'_>, sink: &mut Sink) {
         let shadow = forbids.iter().find(|(_, forbid)| {
             covers(forbid, permit)
                 && days(facts, permit).all(|day| permit.places_on(day).is_subset(&forbid.places_on(day)))
-                && facts.left.get() > 0
         });
         if let Some((forbid_id, forbid)) = shadow
             && days(facts, permit).any(|day| !permit.places_on(day).is_empty())

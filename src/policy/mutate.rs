@@ -44,6 +44,13 @@ struct Change {
 }
 
 impl Mutations {
+    /// Whether another change may be tried; one that may not is counted.
+    fn has_room(&mut self) -> bool {
+        let room = self.tried < MAX_TRIED;
+        self.left_out += usize::from(!room);
+        room
+    }
+
     /// Counts a change, which survives where no test notices it.
     fn try_one(&mut self, change: Change, noticed: impl FnOnce() -> bool) {
         self.tried += 1;
@@ -86,8 +93,7 @@ impl Policy {
         }
         let mut found = Mutations::default();
         each(&document, &mut |change, mutant| {
-            if found.tried == MAX_TRIED {
-                found.left_out += 1;
+            if !found.has_room() {
                 return;
             }
             let mut sink = Sink::default();
@@ -106,9 +112,7 @@ impl Policy {
             found.try_one(change, || fails(changed));
         });
         let unseen = weaken::of_registers(&policy, &mut |what, span, mutant| {
-            if found.tried == MAX_TRIED {
-                found.left_out += 1;
-            } else {
+            if found.has_room() {
                 found.try_one(Change { what, span }, || fails(mutant));
             }
         });
@@ -387,5 +391,19 @@ fn of_waivers(document: &Document, change: &mut Try<'_>) {
                 }
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_that_there_is_no_room_for_are_counted() {
+        let mut found = Mutations { tried: MAX_TRIED - 1, ..Mutations::default() };
+        assert!(found.has_room());
+        found.try_one(Change { what: "it is another".to_owned(), span: 0..1 }, || true);
+        assert_eq!((found.has_room(), found.has_room()), (false, false));
+        assert_eq!((found.tried, found.left_out), (MAX_TRIED, 2));
     }
 }

@@ -122,7 +122,7 @@ fn of_kind(kind: &KindText, with: &mut TryKind<'_>) {
                     (number + 1, "asks for one attempt more"),
                     (number.saturating_sub(1), "asks for one attempt less"),
                 ];
-                for (other, what) in others.into_iter().filter(|(other, _)| *other > 0) {
+                for (other, what) in others {
                     with(what.to_owned(), span.clone(), &|kind| {
                         if let KindText::Failover { attempts, .. } = kind {
                             *attempts = Some(Spanned::new(span.clone(), other));

@@ -646,3 +646,24 @@ mod command {
         assert_eq!(run(&["init", new.to_str().unwrap()]).0, 2, "a file that exists is left alone");
     }
 }
+
+/// A whole region before all that begin with it, and of two beginnings the longer, whatever the parties are called.
+#[test]
+fn the_longest_region_names_the_party() {
+    let party = |names: [&str; 3]| {
+        let [whole, long, short] = names;
+        let text = with(&format!(
+            "[party.{whole}]\nmatch = [{{ region = [\"oci:us-ashburn-1\"] }}]\n\
+             [party.{long}]\nmatch = [{{ region = [\"oci:us-ashburn-1*\"] }}]\n\
+             [party.{short}]\nmatch = [{{ region = [\"oci:us-*\"] }}]\n"
+        ));
+        let policy = Policy::parse("p.toml", &text, Library::embedded()).policy.expect("a policy");
+        ["oci:us-ashburn-1", "oci:us-ashburn-12", "oci:us-phoenix-1"].map(|region| {
+            let found = policy.party_of(addr("198.51.100.1"), None, None, &[region.to_owned()]).expect("a party");
+            policy.party_name(found).to_owned()
+        })
+    };
+    for names in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"], ["b", "a", "c"]] {
+        assert_eq!(party(names), names);
+    }
+}

@@ -254,6 +254,68 @@ expires = 2027-01-01
     }
 }
 
+/// A party: every table where there are several, every condition of a table where there are several, every entry of a list
+/// where there are several, and nothing twice.
+#[test]
+fn every_part_of_a_party_is_taken_out_once() {
+    let text = r#"
+[policy]
+id = "m"
+default = "permit"
+[zone.z]
+networks = ["10.0.0.0/8"]
+[party.p]
+controlled-from = ["US", "CA"]
+match = [
+    { asn = [7], names = ["a.example", "b.example"] },
+    { region = ["oci:us-*"] },
+    { asn = [5, 6], networks = ["192.0.2.0/24"] },
+]
+[party.q]
+match = [{ asn = [8, 9] }]
+[[rule]]
+id = "r"
+effect = "forbid"
+from = ["z"]
+to-control = ["US", "CA"]
+party = ["p", "q"]
+"#;
+    let found = Policy::mutate("m.toml", text, Library::embedded(), None, &|policy| rehearse(&policy)).unwrap();
+    let of_parties: Vec<(usize, &str)> = found
+        .survivors
+        .iter()
+        .filter_map(|one| {
+            let what = one.message.strip_prefix("no test notices that ")?;
+            let line = text[..one.span()?.start].lines().count();
+            what.contains("party `").then_some((line, what))
+        })
+        .collect();
+    let again = "the party `p` is no longer recognised so";
+    let asks = |what: &str| format!("a table of the party `p` no longer asks for a {what}");
+    let mut expected = vec![
+        (8, "the party `p` no longer says whom it answers to".to_owned()),
+        (8, "what the party `p` answers to loses `US`".to_owned()),
+        (8, "what the party `p` answers to loses `CA`".to_owned()),
+        (10, again.to_owned()),
+        (10, asks("number")),
+        (10, asks("name")),
+        (10, "the party `p` loses `a.example`".to_owned()),
+        (10, "the party `p` loses `b.example`".to_owned()),
+        (11, again.to_owned()),
+        (12, again.to_owned()),
+        (12, asks("number")),
+        (12, asks("network")),
+        (12, "the party `p` loses AS5".to_owned()),
+        (12, "the party `p` loses AS6".to_owned()),
+        (15, "the party `q` loses AS8".to_owned()),
+        (15, "the party `q` loses AS9".to_owned()),
+    ];
+    let mut found: Vec<(usize, String)> = of_parties.into_iter().map(|(line, what)| (line, what.to_owned())).collect();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
 /// The starter's own tests notice everything that the starter says, or it says why not.
 #[test]
 fn the_starter_survives_as_it_says() {

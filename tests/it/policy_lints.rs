@@ -70,6 +70,14 @@ fn waivers_are_told_only_where_no_finding_can_fit() {
     let (why, help) = said(&waiver(&[])).unwrap();
     assert_eq!(why, "the rule permits: it gives no findings");
     assert!(help.unwrap().contains("`rule = \"default\"`"));
+    // By country, where the rule forbids another; by network, what is in it can be anywhere; and whom the rule forbids to
+    // answer to says nothing of where they are.
+    let elsewhere = forbidding("z", "s").replace("to = \"CN\" }", "to = \"DE\" }");
+    assert_eq!(said(&elsewhere).unwrap().0, "the rule forbids none of its countries, on any day");
+    assert_eq!(said(&elsewhere.replace("to = \"DE\" }", "to = \"198.51.100.0/24\" }")), None);
+    assert_eq!(said(&elsewhere.replace("to = [\"CN\"]", "to-control = [\"CN\"]")), None);
+    let both = elsewhere.replace("to = \"DE\" }", "to = [\"DE\", \"198.51.100.0/24\"] }");
+    assert_eq!(said(&both), None, "the network alone is enough");
 }
 
 /// A permit is told to change nothing where a forbid speaks of all that it speaks of, and only there.
@@ -181,7 +189,8 @@ fn what_lints_did_not_look_at_is_not_told() {
         };
         let rules = (0..rules).map(rule).collect::<Vec<_>>().concat();
         with(&format!(
-            "[party.x]\nmatch = [{{ asn = [1] }}]\n{rules}[[rule]]\nid = \"f\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"US\"]\n"
+            "[party.x]\nmatch = [{{ asn = [1] }}]\n{rules}[[rule]]\nid = \"f\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"US\"]\n\
+             [[waiver]]\nfinding = {{ rule = \"f\", from = \"z\", to = \"US\" }}\nowner = \"o\"\nreason = \"why\"\nexpires = 2026-06-01\n"
         ))
     };
     let told = |rules: i64| {
@@ -301,6 +310,72 @@ fn values_of_another_kind_are_named() {
     assert_eq!(time("10:00:00"), Some((Code::BadDate, in_utc)));
     let quoted = "write times without quotation marks: `2020-03-30T15:00:00Z`".to_owned();
     assert_eq!(time("\"2020-01-01T00:00:00Z\""), Some((Code::WrongType, quoted)));
+    // Whatever is no number has no number to write alone.
+    for value in ["\"AS\"", "\"ASX\"", "\"A1S\"", "\"\""] {
+        assert_eq!(
+            party(value),
+            kind("`asn` is a whole number, not a text; write it without quotation marks"),
+            "{value}"
+        );
+    }
+    let attempts = "[[tripwire]]\nid = \"w\"\nkind = \"failover\"\nfrom = [\"z\"]\ninside = [\"US\"]\nwithin = \"1m\"\nattempts = \"3\"";
+    assert_eq!(wrong(attempts), kind("`attempts` is a whole number, not a text; write it without quotation marks"));
+    assert_eq!(
+        wrong("limit = \"50 GiB\""),
+        kind("a limit is a table, not a text; write `{ octets = \"50 GiB\", per = \"24h\" }`")
+    );
+    assert_eq!(
+        wrong("in-force = 2026"),
+        kind(
+            "a period is a table, not a number; write `{ from = 2026-01-01, until = 2027-01-01 }`; one of the two is enough"
+        )
+    );
+    assert_eq!(
+        wrong("[party.x]\nmatch = [\"a\"]"),
+        kind("a way to recognise the party is a table, not a text; write its keys between braces: `{ key = value }`")
+    );
+}
+
+/// What is no network, and what was probably meant by it: nothing where nobody can know.
+#[test]
+fn networks_are_guessed_only_where_one_is_meant() {
+    let help = |network: &str| {
+        let text = with(&format!("[zone.y]\nnetworks = [\"{network}\"]"));
+        let one = said(&text).into_iter().find(|one| one.code == Code::BadNetwork).expect("no network");
+        one.help.expect("an example")
+    };
+    let example = "write for example `10.20.0.0/16` or `2001:db8:20::/48`";
+    for unknown in ["hello", "010/8", "10.1.x.x/16", "10.20.*", "10.1.a.b", "*.*.*.*", "10.1.*.*.*"] {
+        assert_eq!(help(unknown), example, "{unknown}");
+    }
+    assert_eq!(help("10.1.*.*"), "did you mean `10.1.0.0/16`?");
+    assert_eq!(help("192.0.2.x"), "did you mean `192.0.2.0/24`?");
+    assert_eq!(help("010.1.0.0/16"), "numbers have no leading zeros; did you mean `10.1.0.0/16`?");
+    assert!(help("10.0.0.1-10.0.0.9").starts_with("a range is written as one network or several"));
+}
+
+/// Where a zone or its networks could not be read, an address can be in it: that is said once.
+#[test]
+fn an_address_is_outside_every_zone_only_where_all_are_known() {
+    let test = "[[test]]\nname = \"t\"\nflow = { at = 2026-01-01T00:00:00Z, from = \"192.0.2.1\", to = \"198.51.100.1\", sent = 1 }\n\
+                expect = { decision = \"forbid\" }\n";
+    let outside = |rest: &str| {
+        let codes: Vec<Code> = said(&with(&format!("{rest}\n{test}"))).into_iter().map(|one| one.code).collect();
+        (codes.contains(&Code::TestOutsideZones), codes)
+    };
+    assert!(outside("").0, "10.0.0.0/8 is all there is");
+    assert!(outside("[zone.y]\nnetworks = [\"198.51.100.0/24\"]").0);
+    for unreadable in [
+        "[zone.y]\nnetworks = [\"192.0.2.0\", \"192.0.2.x.y\"]",
+        "[zone.y]\ncountry = \"DE\"",
+        "[zone.y]\nnetworks = 7",
+    ] {
+        let (told, codes) = outside(unreadable);
+        assert!(!told, "{unreadable}: {codes:?}");
+    }
+    // Another mistake has nothing to do with it.
+    let (told, codes) = outside("[sets]\ns = [\"UK\"]");
+    assert!(told && codes.contains(&Code::UnknownCountry), "{codes:?}");
 }
 
 /// Where a line is not TOML, what else is wrong is told, but for what that line may have been.
@@ -309,12 +384,44 @@ fn beside_a_line_that_is_no_toml_only_what_it_cannot_explain_is_told() {
     let codes = |text: &str| said(text).into_iter().map(|one| one.code).collect::<Vec<_>>();
     assert_eq!(codes(&with_rule("to = [\"UK\"]\nmovement =\n")), [Code::UnknownCountry, Code::Syntax]);
     assert!(codes("\n[policy]\nid =\n").contains(&Code::Syntax), "the first line is empty");
+    assert!(codes("\nid =\n[policy]\n").contains(&Code::Syntax), "so is it here");
     // Without the broken line, a key would be missing, and something would be unused.
     let broken =
         "[policy]\nid = \"p\"\ndefault =\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n[party.x]\nmatch = [{ asn = [1] }]\n";
     assert_eq!(codes(broken), [Code::Syntax]);
     assert!(codes(&broken.replace("default =\n", "")).contains(&Code::MissingKey));
     assert!(codes(&broken.replace("default =", "default = \"permit\"")).contains(&Code::UnusedParty));
+}
+
+/// What a line that is no TOML was meant to be is said where it can be told, and not elsewhere.
+#[test]
+fn help_with_what_is_no_toml_fits_it() {
+    let first = |text: &str| {
+        let one = said(text).into_iter().find(|one| one.code == Code::Syntax).unwrap_or_else(|| panic!("{text}"));
+        (one.message, one.help.unwrap_or_default())
+    };
+    let list = |rest: &str| first(&format!("[policy]\nid = \"x\"\n[zone.a]\nnetworks = [\"10.0.0.0/8\"\n{rest}\n")).0;
+    let endless = "a list or a table does not end";
+    for next in ["country = \"DE\"", "[zone.b]", "[[rule]]", "in-force.from = 2026-01-01"] {
+        assert_eq!(list(next), endless, "{next}");
+    }
+    for entry in ["\"192.168.0.0/16\"]", "\"192.168.0.0/16\", # the lab = b\n]", "\"192.0.2.0/24\"] # x = y"] {
+        assert_ne!(list(entry), endless, "{entry} is a network more, and a comma is missing");
+    }
+    assert_eq!(
+        first("{\n  \"policy\": { \"id\": \"x\" }\n}\n"),
+        (
+            "a policy is a TOML file, and this is none".to_owned(),
+            "begin with `[policy]`; `landfall policy init` writes an example".to_owned()
+        )
+    );
+    let date = |value: &str| first(&with(&format!("[[rule]]\nid = \"r\"\nin-force = {{ from = {value} }}"))).1;
+    assert_eq!(date("1.2.2026"), "dates begin with the year: `2026-02-01`");
+    assert_eq!(date("01/12/2026"), "dates begin with the year: `2026-12-01`");
+    assert_eq!(date("1.2.3.2026, until = 31.12.2026"), "dates begin with the year: `2026-12-31`");
+    for none in ["123.11.2026", "11.123.2026", "a.b.2026", "1.2.26", "1..2026", "1.2.3.2026", "2026.2.1"] {
+        assert!(!date(none).contains("dates begin"), "{none}: {}", date(none));
+    }
 }
 
 /// What goes to a zone does not leave: where every address is in one, nothing is judged as leaving.

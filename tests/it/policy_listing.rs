@@ -270,3 +270,71 @@ fn long_lists_are_folded() {
     assert_eq!(listed(&words(11)), [format!("{head}, {},", "x".repeat(11)), format!("{}y", " ".repeat(12))]);
     assert_eq!(listed(&words(12)), [format!("{head},"), format!("{}{}, y", " ".repeat(12), "x".repeat(12))]);
 }
+
+/// A tripwire is listed with all that it says of itself, and with nothing else.
+#[test]
+fn tripwires_are_listed() {
+    let text = r#"
+[policy]
+id = "p"
+default = "permit"
+[zone.z]
+networks = ["10.0.0.0/8"]
+[party.a]
+match = [{ asn = [1] }]
+[[tripwire]]
+id = "edge"
+title = "A new country"
+kind = "new-edge"
+from = ["z"]
+by = "country"
+baseline = 2026-02-01
+party = ["a"]
+why = "Somebody moved."
+basis = ["contract"]
+severity = "low"
+[[tripwire]]
+id = "recipient"
+kind = "new-edge"
+from = ["z"]
+by = "party"
+baseline = 2026-02-01
+"#;
+    let parsed = Policy::parse("p.toml", text, Library::embedded());
+    let text = parsed.policy.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics)).listing(date(2026, 1, 1));
+    let whole = |head: &str| part(&text, head).iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    let from = "from z";
+    let trips = |what: &str| {
+        format!("trips if packets are exchanged with a {what} with which none were before 2026-02-01T00:00:00Z")
+    };
+    let squeezed = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        squeezed(whole("tripwire edge")),
+        format!(
+            "tripwire edge: new-edge [low] title A new country {from} party a {} basis contract why Somebody moved.",
+            trips("country")
+        )
+    );
+    assert_eq!(
+        squeezed(whole("tripwire recipient")),
+        format!("tripwire recipient: new-edge [medium] {from} {}", trips("party"))
+    );
+}
+
+/// Services are listed by name, whichever of them a rule names.
+#[test]
+fn a_rule_lists_the_services_that_it_names() {
+    let names = ["a", "b", "c", "d"];
+    let services: String =
+        (1..).zip(names).map(|(port, name)| format!("[service.{name}]\nports = [\"tcp/{port}\"]\n")).collect();
+    for named in [&["b", "c"][..], &["a"], &["d"], &["a", "c", "d"]] {
+        let text = format!(
+            "[policy]\nid = \"p\"\ndefault = \"permit\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n{services}\
+             [[rule]]\nid = \"r\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"CN\"]\nservice = {named:?}\n"
+        );
+        let listing =
+            Policy::parse("p.toml", &text, Library::embedded()).policy.expect("a policy").listing(date(2026, 1, 1));
+        let line = part(&listing, "rule r").into_iter().find(|line| line.trim_start().starts_with("service"));
+        assert_eq!(line.map(|line| line.trim().trim_start_matches("service").trim()), Some(named.join(", ").as_str()));
+    }
+}

@@ -1,5 +1,7 @@
 //! Tests of policies whose flows are seen together: limits add up, tripwires trip, and taking either out is noticed.
 
+use std::cell::RefCell;
+
 use landfall::audit::rehearse;
 use landfall::diag::{Code, Colour, Diagnostic, render_text};
 use landfall::policy::{Library, Policy};
@@ -76,8 +78,57 @@ fn limits_add_up_over_their_windows() {
     passes(&format!("{HEAD}{}", test(&two_days, "decision = \"permit\"")));
     fails(
         &format!("{HEAD}{}", test(&over, "decision = \"permit\"")),
-        &["expected permit, came forbid", "each by itself, the flows come to permit, permit"],
+        &["expected permit, came forbid", "each by itself, the flows come to permit, permit\n"],
     );
+    // Sixteen are told of many.
+    let many = |count: usize| test(&vec![flow("02T09:00:00", far, "US", 1, 0); count], "decision = \"forbid\"");
+    let all = ["permit"; 16].join(", ");
+    fails(&format!("{HEAD}{}", many(16)), &[&format!("the flows come to {all}\n")]);
+    fails(&format!("{HEAD}{}", many(17)), &[&format!("the flows come to {all}, …\n")]);
+    // As many as are read: 1,024 octets are over the limit of 1,000.
+    passes(&format!("{HEAD}{}", many(1024)));
+}
+
+/// What a failing test says of the rules that decided: those that are missing, those that are too many, and both.
+#[test]
+fn a_failing_test_says_which_reason_is_missing_or_too_many() {
+    let rules = "[[rule]]\nid = \"no-china\"\neffect = \"forbid\"\nfrom = [\"office\"]\nto = [\"CN\"]\n\
+                 [[rule]]\nid = \"no-asia\"\neffect = \"forbid\"\nfrom = [\"office\"]\nto = [\"CN\", \"JP\"]\n";
+    let to = |place: &str, sent: u64, expect: &str| {
+        let one = flow("02T09:00:00", "198.51.100.200", place, sent, 0);
+        let one = one.trim().trim_end_matches(',');
+        format!("{HEAD}{rules}[[test]]\nname = \"t\"\nflow = {one}\nexpect = {{ {expect} }}\n")
+    };
+    passes(&to("CN", 1, "decision = \"forbid\", rules = [\"no-china\", \"no-asia\"]"));
+    passes(&to("CN", 1, "decision = \"forbid\", rule = \"no-asia\""));
+    fails(&to("CN", 1, "decision = \"forbid\", rules = [\"no-china\"]"), &["^ `no-asia` decided too\n"]);
+    let more = "decision = \"forbid\", rules = [\"no-china\", \"no-asia\"]";
+    fails(&to("JP", 1, more), &["^ `no-china` did not decide\n"]);
+    fails(
+        &to("JP", 1, "decision = \"forbid\", rules = [\"no-china\"]"),
+        &["^ `no-china` did not decide, `no-asia` decided too\n"],
+    );
+    // Where nothing was sent, the help says so of both directions.
+    fails(
+        &to("JP", 0, "decision = \"forbid\""),
+        &["expected forbid, came contact", "sent nothing: not judged; received nothing: not judged"],
+    );
+}
+
+/// The default decides where octets moved that no rule speaks of; of a direction in which nothing moved it decides nothing.
+#[test]
+fn the_default_permits_what_moved() {
+    let text = "[policy]\nid = \"p\"\ndefault = \"permit\"\n[zone.z]\nnetworks = [\"10.1.0.0/16\"]\n\
+                [[rule]]\nid = \"mail\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"US\"]\nbasis = [\"contract\"]\nmovement = \"out\"\n\
+                [[rule]]\nid = \"probes\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"CN\"]\nmovement = \"either\"\ncontact = true\n";
+    let test = |received: u64, rules: &str| {
+        let one = flow("02T09:00:00", "198.51.100.200", "US", 5, received);
+        let one = one.trim().trim_end_matches(',');
+        format!("{text}[[test]]\nname = \"t\"\nflow = {one}\nexpect = {{ decision = \"permit\", rules = {rules} }}\n")
+    };
+    passes(&test(0, "[\"mail\"]"));
+    passes(&test(1, "[\"mail\", \"default\"]"));
+    fails(&test(1, "[\"mail\"]"), &["the default decided too"]);
 }
 
 #[test]
@@ -121,6 +172,13 @@ fn mistakes_in_tests_of_several_flows_have_a_place() {
         (test(&flows, "decision = \"permit\", rule = \"tickets\""), Code::BadExpectation, "in a test with one `flow`"),
         (test(&flows, "decision = \"permit\", waived = true"), Code::BadExpectation, "in a test with one `flow`"),
         (test(&flows, "tripwires = [\"quite\"]"), Code::UnknownTripwire, "the policy has no tripwire at all"),
+        (
+            "[[tripwire]]\nid = \"quiet\"\nkind = \"choke-point\"\nfrom = [\"office\"]\ngateways = [\"10.1.0.1\"]\n"
+                .to_owned()
+                + &test(&flows, "tripwires = [\"quite\"]"),
+            Code::UnknownTripwire,
+            "did you mean `quiet`?",
+        ),
         (test(&flows, ""), Code::MissingKey, "say what should come"),
         (test(&[], "decision = \"permit\""), Code::EmptyList, "nothing here"),
         (
@@ -217,6 +275,35 @@ gateways = ["198.51.100.1", "198.51.100.2"]
         assert!(told.contains(&part), "{part} is not in\n{told:#?}");
     }
     assert_eq!((found.idle, found.left_out), (0, 0), "everything that is changed matters");
+    // What each change makes of it, as it is listed then.
+    let listings = RefCell::new(String::new());
+    let listed = |policy: Policy| {
+        let text = policy.listing(jiff::civil::date(2026, 3, 2));
+        listings.borrow_mut().push_str(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+        Vec::new()
+    };
+    Policy::mutate("m.toml", &text, Library::embedded(), None, &listed).expect("a policy");
+    let listings = listings.into_inner();
+    for part in [
+        "limit 1000 octets in every 12 hours",
+        "limit 10000 octets in every day",
+        "3 attempts of a host to reach a party in US, CA go unanswered and, within minute of",
+        "1 attempts of a host",
+        "2 attempts of a host to reach a party in US, CA go unanswered and, within 10 minutes of",
+        "2 attempts of a host to reach a party in US, CA go unanswered and, within 6 seconds of",
+        "packets are exchanged with a party with which none were before 2026-01-01",
+        "packets are exchanged with a country with which none were before 2027-01-01",
+        "more than 1000000000 octets, or more than 2 times the median of the 3 periods before go out in 2 days",
+        "more than 10000000000 octets, or more than 2 times the median of the 3 periods before go out in 1 day",
+        "more than 1000000000 octets, or more than 4 times the median of the 3 periods before go out in 1 day",
+        "more than 1000000000 octets, or more than 2 times the median of the 6 periods before go out in 1 day",
+        "more than 1000000000 octets go out in 1 day",
+        "the hours 23:00-07:00 Europe/Berlin",
+        "the hours 22:00-06:00 UTC",
+        "more than 10000000 octets in all",
+    ] {
+        assert!(listings.contains(part), "{part} is not in\n{listings}");
+    }
     // A test that comes near to the budget notices what moves it, and nothing else.
     let budget = test(
         &[
