@@ -174,6 +174,9 @@ pub struct AuditArgs {
     /// Write the packets of findings whole, with what they carry
     #[arg(long, requires = "evidence", help_heading = "Output")]
     pub evidence_payload: bool,
+    /// Name in the report the content of every input that is read to its end: its length and SHA-256
+    #[arg(long, help_heading = "Output")]
+    pub digests: bool,
     /// Keep the flow records as Parquet in a new or empty folder, hour by hour: an input for audits to come
     #[cfg(feature = "parquet")]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
@@ -181,7 +184,7 @@ pub struct AuditArgs {
     /// Read on as logs of text and JSON grow, through rotation and truncation, until a signal comes; then report. `watch` tells
     /// findings as they come
     #[cfg(feature = "live")]
-    #[arg(long, conflicts_with = "evidence")]
+    #[arg(long, conflicts_with_all = ["evidence", "digests"])]
     pub follow: bool,
     /// Follow for this long, such as 10s, 5m or 1h30m
     #[cfg(feature = "live")]

@@ -21,6 +21,7 @@ use crate::run::archive::{ArchiveError, Spool};
 use crate::run::batch::{self, Advance, Input, Place};
 use crate::run::evidence::{self, Case, Keep, Limits};
 use crate::run::folder::Folder;
+use crate::source::{Digests, Options};
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     let stamp = plan::stamp(&args.output)?;
@@ -44,7 +45,10 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     let threads = args.threads.or_else(|| thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let advance = Arc::new(Advance::default());
     let told = grounds.atlas.faults_so_far();
-    let read = || batch::audits(&inputs, &[&grounds], &options, threads, &advance, keep).pop();
+    // The evidence reads again what was digested.
+    let digests = if args.digests { Digests::Taken } else { Digests::Left };
+    let reading = Options { digests, ..options.clone() };
+    let read = || batch::audits(&inputs, &[&grounds], &reading, threads, &advance, keep).pop();
     #[cfg(feature = "live")]
     let audit = if args.follow {
         Some(follow::audit(args, &inputs, &grounds, &options, keep)?)

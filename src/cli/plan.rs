@@ -21,7 +21,7 @@ use crate::model::{Outcome, Report, Timestamp};
 use crate::policy::{Library, Policy};
 use crate::report::{self, Format, Style};
 use crate::run::batch::{self, Input};
-use crate::source::Options;
+use crate::source::{Digests, Options};
 
 /// The grounds that the arguments name. Everything that is wrong with them is told before this fails.
 ///
@@ -220,6 +220,7 @@ pub(super) fn options(args: &InputArgs) -> Options {
         max_inflate: args.max_inflate,
         format: args.format_in,
         fields: args.fields.clone(),
+        digests: Digests::Left,
     }
 }
 

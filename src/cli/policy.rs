@@ -320,6 +320,7 @@ fn mutate(path: &Path, policy: &Policy, text: &str, colour: Colour, out: &mut im
     };
     let unseen = match found.unseen {
         0 => String::new(),
+        1 => "; 1 recipient of a register is no party, so that no test can see it".to_owned(),
         n => format!("; {n} recipients of registers are no parties, so that no test can see them"),
     };
     let separator = if survivors > 0 { "\n" } else { "" };

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ArgAction;
 
@@ -81,7 +81,7 @@ pub(super) fn run(args: &WatchArgs) -> Result<Exit, Stop> {
             stop.fetch_or(result.is_err(), Ordering::Relaxed);
         }
     });
-    result?;
+    result.and_then(|()| judge.look())?;
     let mut auditor = Auditor::new(&grounds);
     for (id, coverage) in covered.map_err(failed)? {
         if let Some(error) = &coverage.error {
@@ -118,10 +118,23 @@ struct Line<'a> {
     open: Option<&'static str>,
 }
 
+/// A look at what is new that takes no longer than this is had after every batch.
+const QUICK: Duration = Duration::from_millis(10);
+/// After one that takes longer, the next is had when so many times as long has passed: looking is a tenth of the work at most,
+/// however many far ends and windows are held.
+const REST: u32 = 9;
+
 /// Judges batch after batch, and tells of each finding once, at its beginning.
+///
+/// What is new is settled by everything that was seen, which takes the longer the more that is. So several batches are looked at
+/// together where that takes long.
 struct Judge<'a, W> {
     grounds: &'a Grounds,
     whole: Audit,
+    /// What is in the whole and was not looked at yet.
+    fresh: Option<Audit>,
+    /// When to look again, where not after the next batch.
+    next: Option<Instant>,
     told: BTreeSet<FindingKey>,
     /// The inputs by their names, which a report takes from the coverage.
     inputs: Coverage,
@@ -132,7 +145,7 @@ impl<'a, W: Write> Judge<'a, W> {
     fn new(grounds: &'a Grounds, watch: &Watch, out: W) -> Self {
         let inputs = watch.inputs().map(|(id, name, kind)| (id, InputCoverage::new(name, kind))).collect();
         let whole = Audit::of_nothing(grounds.basis());
-        Self { grounds, whole, told: BTreeSet::new(), inputs: Coverage { inputs }, out }
+        Self { grounds, whole, fresh: None, next: None, told: BTreeSet::new(), inputs: Coverage { inputs }, out }
     }
 
     fn observe(&mut self, batch: &Batch) -> io::Result<()> {
@@ -140,8 +153,31 @@ impl<'a, W: Write> Judge<'a, W> {
         for record in &batch.records {
             auditor.observe(record, record.name.and_then(|id| batch.name(id)));
         }
-        let audit = auditor.finish();
-        self.add(audit.clone());
+        if !batch.records.is_empty() {
+            let audit = auditor.finish();
+            self.add(audit.clone());
+            let merged = match &mut self.fresh {
+                Some(fresh) => fresh.merge(audit),
+                none => {
+                    *none = Some(audit);
+                    Ok(())
+                }
+            };
+            debug_assert!(merged.is_ok(), "one grounds");
+        }
+        if self.next.is_some_and(|next| Instant::now() < next) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let looked = self.look();
+        let took = began.elapsed();
+        self.next = (took > QUICK).then(|| Instant::now() + took * REST);
+        looked
+    }
+
+    /// Tells of what is new since the last look.
+    fn look(&mut self) -> io::Result<()> {
+        let Some(audit) = self.fresh.take() else { return Ok(()) };
         // By all round-trip times so far; later ones can settle it otherwise.
         let settled = audit.settled_by(&self.whole.cases, self.grounds);
         let mut fresh = Audit::of_nothing(audit.basis);
@@ -227,6 +263,37 @@ mod tests {
         assert_eq!(told(2), Vec::<serde_json::Value>::new(), "once");
         // It began at 13:00 UTC.
         assert_eq!(told(60), Vec::<serde_json::Value>::new(), "another window");
+    }
+
+    /// Where looking takes long, several batches are looked at together, and nothing is left untold.
+    #[test]
+    fn what_waits_is_told_of_together() {
+        let text = "[policy]\nid = \"w\"\ndefault = \"forbid\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n";
+        let policy = Policy::parse("w.toml", text, Library::embedded()).policy;
+        let grounds = Grounds { policy, atlas: Atlas::nothing(), local: Local::Zones, horizon: None };
+        let mut judge = Judge::new(&grounds, &Watch::nothing(), Vec::new());
+        let batch = |port: u16, protocol: Protocol| {
+            let (near, far) = (Addr::v4([10, 0, 0, 1]), Addr::v4([192, 0, 2, 1]));
+            let at = Timestamp::from_secs(1_600_002_000);
+            let mut record = FlowRecord::new(near, far, protocol, at, Provenance::new(InputId(0), u64::from(port)));
+            record.forward = Counters { octets: 600, packets: 1, payload: 560 };
+            let mut batch = Batch::default();
+            batch.records.push(record);
+            batch
+        };
+        let lines =
+            |judge: &mut Judge<'_, Vec<u8>>| String::from_utf8(std::mem::take(&mut judge.out)).unwrap().lines().count();
+        judge.next = Some(Instant::now() + Duration::from_secs(3600));
+        judge.observe(&batch(1, Protocol::TCP)).unwrap();
+        judge.observe(&batch(2, Protocol::UDP)).unwrap();
+        assert_eq!(lines(&mut judge), 0, "not yet");
+        assert_eq!(judge.whole.totals.forbid.count, 2, "but judged");
+        // An empty batch is the watch saying that time has passed.
+        judge.next = Some(Instant::now());
+        judge.observe(&Batch::default()).unwrap();
+        assert_eq!(lines(&mut judge), 1, "one finding: protocols are not told apart");
+        judge.observe(&Batch::default()).unwrap();
+        assert_eq!(lines(&mut judge), 0, "once");
     }
 
     #[test]

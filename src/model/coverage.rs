@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::file_digest::FileDigest;
 use super::flow::InputId;
 use super::lack::Lack;
 use super::mark::Mark;
@@ -354,6 +355,9 @@ pub struct InputCoverage {
     pub truncated_at: Option<u64>,
     /// Why reading ended before the end of the input.
     pub error: Option<String>,
+    /// What names its content; `None` where that was not asked for, where it was not read to its end, and of what has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<FileDigest>,
 }
 
 impl InputCoverage {
@@ -494,6 +498,7 @@ impl InputCoverage {
         self.bound_transit();
         self.truncated_at = self.truncated_at.into_iter().chain(other.truncated_at).min();
         self.error = self.error.take().into_iter().chain(other.error).min();
+        self.digest = self.digest.take().into_iter().chain(other.digest).min();
     }
 }
 

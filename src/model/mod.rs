@@ -7,6 +7,7 @@
 mod addr;
 mod country;
 mod coverage;
+mod file_digest;
 mod finding;
 mod flow;
 mod lack;
@@ -24,6 +25,7 @@ mod vantage;
 pub use addr::{Addr, Scope};
 pub use country::{Country, CountryError, CountrySet};
 pub use coverage::{Caveat, Count, Coverage, Drops, InputCoverage, Lost, Occurrences, Sampling, Skip};
+pub use file_digest::FileDigest;
 pub use finding::{
     AddressSketch, Axis, Contact, Decision, Exchange, Exemplar, FindingKey, InventoryKey, MAX_EXEMPLARS, Opener,
     PartyId, Reason, RuleId, Severity, Tally, Totals, Waived, WaiverId, ZoneId,

@@ -131,7 +131,8 @@ fn too_wide(claim: &Claimed, zone: &str) -> Option<Diagnostic> {
         (true, IpNet::V6(_)) => format!("in the zone `{zone}`; the largest blocks that are given out are /{BLOCK_V6}"),
     };
     let help = match within.as_slice() {
-        [private] => format!("did you mean `{private}`? {NAME_YOURS}"),
+        // Of half the Internet nobody knows what was meant.
+        [private] if network.prefix_len() + 1 >= block => format!("did you mean `{private}`? {NAME_YOURS}"),
         _ => NAME_YOURS.to_owned(),
     };
     Some(Diagnostic::warning(Code::WideZone, message).at(claim.span.clone(), label).help(help))
@@ -178,6 +179,8 @@ mod tests {
             ("10.0.0.0/7", Some("`10.0.0.0/8`")),
             ("16.0.0.0/7", None),
             ("0.0.0.0/1", None),
+            ("0.0.0.0/4", None),
+            ("192.0.0.0/8", Some("`192.168.0.0/16`")),
             ("2000::/4", None),
             ("2600::/11", None),
         ] {

@@ -20,7 +20,8 @@ use super::view::{self, Group, Section};
 use super::visible::visible;
 use super::{horizon, text, words};
 use crate::model::{
-    Decision, InputCoverage, LocationSource, Outcome, PolicySummary, Report, Severity, Tripped, TripwireResult,
+    Decision, FileDigest, InputCoverage, LocationSource, Outcome, PolicySummary, Report, Severity, Tripped,
+    TripwireResult,
 };
 
 /// The most groups of findings of one decision that have a card.
@@ -93,6 +94,8 @@ struct Page<'r> {
     zones: Vec<[String; 3]>,
     parties: Vec<[String; 3]>,
     digests: Vec<(String, &'r str)>,
+    /// What else than the policy and the location data digests name.
+    named_besides: &'static str,
 }
 
 /// What colour something has. The colour is never alone: a word or a mark says the same.
@@ -276,6 +279,10 @@ impl<'r> Page<'r> {
             zones: policy.map(zones).unwrap_or_default(),
             parties: policy.map(parties).unwrap_or_default(),
             digests: digests(report),
+            named_besides: match report.inputs.iter().any(|input| input.digest.is_some()) {
+                true => ", and inputs that were read to their end",
+                false => "",
+            },
         }
     }
 }
@@ -510,5 +517,10 @@ fn digests(report: &Report) -> Vec<(String, &str)> {
         .iter()
         .map(|source| (format!("Location source {}", source.name), source.digest.as_str()));
     let all = std::iter::once(("All location data together".to_owned(), report.gazetteer.as_str()));
-    policy.chain(sources).chain(all).collect()
+    let inputs = report.inputs.iter().filter_map(|input| {
+        let FileDigest { octets, sha256 } = input.digest.as_ref()?;
+        let length = words::several(*octets, "octet", "octets");
+        Some((format!("Input {}, {length} as read", input.name), sha256.as_str()))
+    });
+    policy.chain(sources).chain(all).chain(inputs).collect()
 }

@@ -1,7 +1,7 @@
 //! What an input held and what of it could not be used, in words.
 
 use super::{gaps, words};
-use crate::model::{Caveat, InputCoverage, Report, Sampling, Skip};
+use crate::model::{Caveat, FileDigest, InputCoverage, Report, Sampling, Skip};
 
 /// How much weight a line about an input has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,11 @@ pub(super) fn control_total(input: &InputCoverage) -> String {
         text.push_str(": this does not add up");
     }
     text
+}
+
+/// What names the content of an input.
+pub(super) fn digest(digest: &FileDigest) -> String {
+    format!("SHA-256 of the {} read: {}", words::several(digest.octets, "octet", "octets"), digest.sha256)
 }
 
 /// How much of an input is in no flow.

@@ -376,6 +376,9 @@ fn covered(painter: &mut Painter<'_>, input: &InputCoverage) -> io::Result<()> {
     let when = input.first.zip(input.last).map(|(first, last)| format!(", {}", words::span(first, last)));
     painter.paragraph(0, Ink::Strong, &format!("{} ({}){}", input.name, input.kind, when.unwrap_or_default()))?;
     painter.paragraph(2, Ink::Plain, &inputs::control_total(input))?;
+    if let Some(digest) = &input.digest {
+        painter.item(2, "-", Ink::Plain, &inputs::digest(digest))?;
+    }
     for (weight, line) in inputs::coverage_lines(input) {
         let ink = if weight == Weight::Gap { Ink::Doubt } else { Ink::Plain };
         painter.item(2, "-", ink, &line)?;

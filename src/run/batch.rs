@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::digest::Taking;
 use crate::audit::{Audit, Auditor, Grounds};
 use crate::diag::with_causes;
 use crate::model::{Batch, Coverage, InputCoverage, InputId, Provenance};
 #[cfg(feature = "parquet")]
 use crate::source::archive;
 use crate::source::log::zeek::{self, Beside, Named};
-use crate::source::{self, Options, Progress, Source};
+use crate::source::{self, Digests, Options, Progress, Source};
 
 /// An input and its place in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,23 +79,40 @@ pub enum Place {
 pub struct Folder {
     /// Those that hold no flows.
     beside: BTreeMap<InputId, PathBuf>,
-    names: OnceLock<Arc<Beside>>,
+    read: OnceLock<Names>,
+}
+
+/// What logs without flows held.
+struct Names {
+    names: Arc<Beside>,
+    covered: BTreeMap<InputId, InputCoverage>,
 }
 
 impl Folder {
-    fn names(&self, options: &Options, advance: &Arc<Advance>) -> &Arc<Beside> {
-        self.names.get_or_init(|| {
-            let mut names = Beside::new(options);
+    fn names(&self, options: &Options, advance: &Arc<Advance>) -> &Names {
+        self.read.get_or_init(|| {
+            let (mut names, mut covered) = (Beside::new(options), BTreeMap::new());
             for (id, path) in &self.beside {
                 let name = path.display().to_string();
-                let reader =
-                    File::open(path).map(|file| Counted { reader: Box::new(file), advance: Arc::clone(advance) });
-                match reader {
-                    Ok(reader) => names.read(*id, &name, Box::new(reader), options),
-                    Err(error) => names.read(*id, &name, Box::new(Failed(Some(error))), options),
+                let opened = File::open(path).and_then(|file| Ok((file.try_clone()?, file)));
+                let taking = match opened {
+                    Ok((again, file)) => {
+                        let (taking, reader) = passing(Box::new(file), Some(again), options, advance);
+                        names.read(*id, &name, reader, options);
+                        taking
+                    }
+                    Err(error) => {
+                        names.read(*id, &name, Box::new(Failed(Some(error))), options);
+                        None
+                    }
+                };
+                let mut coverage = names.coverage(*id).cloned().unwrap_or_default();
+                if let Some(taking) = taking {
+                    taking.note(&mut coverage);
                 }
+                covered.insert(*id, coverage);
             }
-            Arc::new(names)
+            Names { names: Arc::new(names), covered }
         })
     }
 }
@@ -219,7 +237,7 @@ fn join_folders(inputs: &mut [Input]) {
         }
         let others = beside.keys().filter_map(|id| usize::try_from(id.0).ok());
         let members: Vec<usize> = flows.into_iter().chain(others).collect();
-        let folder = Arc::new(Folder { beside, names: OnceLock::new() });
+        let folder = Arc::new(Folder { beside, read: OnceLock::new() });
         for index in members {
             if let Some(input) = inputs.get_mut(index) {
                 input.folder = Some(Arc::clone(&folder));
@@ -361,12 +379,12 @@ pub fn drain(
 ) -> Coverage {
     let folder = input.folder.as_ref().filter(|_| options.format.is_none());
     if let Some(folder) = folder.filter(|_| input.holds_names()) {
-        let coverage = folder.names(options, advance).coverage(input.id).cloned().unwrap_or_default();
+        let coverage = folder.names(options, advance).covered.get(&input.id).cloned().unwrap_or_default();
         return Coverage::of(input.id, coverage);
     }
-    let beside = folder.map(|folder| Arc::clone(folder.names(options, advance)));
-    let mut source = match open(input, options, beside, advance) {
-        Ok(source) => source,
+    let beside = folder.map(|folder| Arc::clone(&folder.names(options, advance).names));
+    let (mut source, taking) = match open(input, options, beside, advance) {
+        Ok(opened) => opened,
         Err(reason) => {
             let mut coverage = InputCoverage::new(&input.name, "unreadable");
             coverage.error = Some(reason);
@@ -380,11 +398,22 @@ pub fn drain(
         let wanted = take(&batch);
         match progress {
             Ok(Progress::More | Progress::Idle) if wanted => {}
-            Ok(_) => return source.inputs(input.id),
+            Ok(progress) => {
+                let mut coverage = source.inputs(input.id);
+                let own = coverage.inputs.get_mut(&input.id).filter(|_| progress == Progress::End);
+                drop(source);
+                if let (Some(taking), Some(own)) = (taking, own) {
+                    taking.note(own);
+                }
+                return coverage;
+            }
             Err(error) => {
                 let mut coverage = source.inputs(input.id);
                 let own = coverage.inputs.entry(input.id).or_insert_with(|| source.coverage());
                 own.error.get_or_insert_with(|| with_causes(&error));
+                if let Some(taking) = taking {
+                    taking.note(own);
+                }
                 return coverage;
             }
         }
@@ -396,27 +425,50 @@ fn open(
     options: &Options,
     beside: Option<Arc<Beside>>,
     advance: &Arc<Advance>,
-) -> Result<Box<dyn Source>, String> {
-    let counted = |reader: Box<dyn Read + Send>| Box::new(Counted { reader, advance: Arc::clone(advance) });
-    let opened = match &input.place {
-        Place::Stdin => source::open(input.id, &input.name, counted(Box::new(io::stdin())), options),
+) -> Result<(Box<dyn Source>, Option<Taking>), String> {
+    let (opened, taking) = match &input.place {
+        Place::Stdin => {
+            let (taking, reader) = passing(Box::new(io::stdin()), None, options, advance);
+            (source::open(input.id, &input.name, reader, options), taking)
+        }
         Place::File(path) => {
             let file = File::open(path).map_err(|error| error.to_string())?;
             #[cfg(feature = "parquet")]
             if let Some(part) = input.part.as_ref().filter(|_| options.format.is_none()) {
-                return archive::open(input.id, &input.name, file, part).map_err(|error| with_causes(&error));
+                // What its inputs were is in the archive.
+                let opened = archive::open(input.id, &input.name, file, part);
+                return opened.map(|source| (source, None)).map_err(|error| with_causes(&error));
             }
-            let reader = counted(Box::new(file.try_clone().map_err(|error| error.to_string())?));
-            match beside {
+            let again = || file.try_clone().map_err(|error| error.to_string());
+            let (taking, reader) = passing(Box::new(again()?), Some(again()?), options, advance);
+            let opened = match beside {
                 Some(beside) => source::open_beside(input.id, &input.name, reader, options, Named::Read(beside)),
                 None => source::open_file(input.id, &input.name, file, reader, options),
-            }
+            };
+            (opened, taking)
         }
     };
-    opened.map_err(|error| {
+    opened.map(|source| (source, taking)).map_err(|error| {
         let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
         format!("{}{help}", with_causes(&error))
     })
+}
+
+/// A reader that tells how far it has come, with its digest where one is asked for. `file` is what it reads, if that is a file.
+fn passing(
+    reader: Box<dyn Read + Send>,
+    file: Option<File>,
+    options: &Options,
+    advance: &Arc<Advance>,
+) -> (Option<Taking>, Box<dyn Read + Send>) {
+    let counted = Box::new(Counted { reader, advance: Arc::clone(advance) });
+    match options.digests {
+        Digests::Left => (None, counted),
+        Digests::Taken => {
+            let (taking, reader) = Taking::of(counted, file);
+            (Some(taking), reader)
+        }
+    }
 }
 
 /// A reader that tells how far it has come.

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod batch;
 #[cfg(feature = "live")]
 pub mod collect;
+mod digest;
 pub mod evidence;
 pub mod folder;
 pub mod follow;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -23,6 +23,9 @@ use crate::source::{Options, Progress, Source};
 
 /// How many batches wait for the caller.
 const QUEUE: usize = 64;
+
+/// How long nothing comes before the caller is given an empty batch.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Interfaces that are being captured, sockets that flow exporters send to, and logs that are followed.
 pub struct Watch {
@@ -111,7 +114,8 @@ impl Watch {
         Arc::clone(&self.stop)
     }
 
-    /// Reads every input in a thread of its own, and gives the batches to `on_batch` in this one, until SIGINT,
+    /// Reads every input in a thread of its own, and gives the batches to `on_batch` in this one (an empty batch of the first
+    /// input where none comes for a second, so that what waits for its time is not forgotten), until SIGINT,
     /// SIGTERM or SIGHUP, the end of `limit`, [`Watch::stop`], or until every input is gone. Then what is still held
     /// is given too, and what each input held is returned. An input that goes away has the reason in its coverage;
     /// the others go on.
@@ -185,10 +189,12 @@ fn read_all(mut input: Watched, sender: &SyncSender<Told>) {
 /// Hands out what readers tell, until the last of them has ended.
 fn receive(receiver: &Receiver<Told>, on_batch: &mut impl FnMut(InputId, &Batch)) -> Vec<(InputId, InputCoverage)> {
     let mut covered = Vec::new();
-    for told in receiver {
-        match told {
-            Told::Batch(id, batch) => on_batch(id, &batch),
-            Told::End(id, coverage) => covered.push((id, *coverage)),
+    loop {
+        match receiver.recv_timeout(IDLE) {
+            Ok(Told::Batch(id, batch)) => on_batch(id, &batch),
+            Ok(Told::End(id, coverage)) => covered.push((id, *coverage)),
+            Err(RecvTimeoutError::Timeout) => on_batch(InputId(0), &Batch::default()),
+            Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     covered.sort_by_key(|(id, _)| *id);

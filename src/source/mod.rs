@@ -75,6 +75,18 @@ pub struct Options {
     pub format: Option<InputFormat>,
     /// What stands where in AWS flow logs without a header line; `None` for the default format alone.
     pub fields: Option<FieldOrder>,
+    /// Whether what names their content is taken on the way; by whoever opens them, no format does.
+    pub digests: Digests,
+}
+
+/// Whether inputs get a digest as they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Digests {
+    /// They do not.
+    #[default]
+    Left,
+    /// Every input that has an end, and is read to it.
+    Taken,
 }
 
 impl Options {
@@ -84,7 +96,13 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { meter: MeterConfig::default(), max_inflate: Self::MAX_INFLATE, format: None, fields: None }
+        Self {
+            meter: MeterConfig::default(),
+            max_inflate: Self::MAX_INFLATE,
+            format: None,
+            fields: None,
+            digests: Digests::Left,
+        }
     }
 }
 

@@ -123,6 +123,15 @@ fn rows(count: usize) -> Vec<Vec<Option<String>>> {
     ROWS.iter().cycle().take(count).map(owned).collect()
 }
 
+/// A file of so many rows, no two of which hold the same octets.
+pub(crate) fn some(count: usize) -> Vec<u8> {
+    let mut rows = rows(count);
+    for (number, row) in rows.iter_mut().enumerate() {
+        row[3] = Some((number + 100).to_string());
+    }
+    written(SCHEMA, &rows, Compression::UNCOMPRESSED, WriterVersion::PARQUET_1_0)
+}
+
 fn drained(mut source: Box<dyn source::Source>) -> (Vec<FlowRecord>, InputCoverage, Option<SourceError>) {
     let mut batch = Batch::default();
     let error = loop {

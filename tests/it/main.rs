@@ -34,6 +34,7 @@ mod fuzz;
 mod horizon;
 mod horizon_audit;
 mod horizon_cli;
+mod input_digests;
 mod judged;
 mod laws;
 mod layers;

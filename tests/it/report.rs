@@ -328,6 +328,7 @@ fn json_keeps_to_its_schema_and_the_schema_to_it() {
     stated.inputs[0].lacks.extend(landfall::model::Lack::ALL);
     stated.inputs[0].marks.insert(landfall::model::Mark::Egress, Count { count: 1, octets: 5 });
     stated.inputs[0].longest_window = 60;
+    stated.inputs[0].digest = Some(landfall::model::FileDigest { octets: 238_178, sha256: "9c".repeat(32) });
     stated.findings[0].limits = vec![landfall::model::ExceededLimit {
         rule: "dpf".into(),
         octets: 1000,
