@@ -93,8 +93,13 @@ mod tests {
     #[test]
     fn amounts_and_spans_have_units() {
         assert_eq!((octets("64GiB"), octets("5 kB"), octets("7")), (Some(64 << 30), Some(5000), Some(7)));
+        assert_eq!(
+            (octets("3KiB"), octets("2 mib"), octets("1TiB")),
+            (Some(3_072), Some(2_097_152), Some(1_099_511_627_776))
+        );
         assert!(octets("GiB").is_none() && octets("1 parsec").is_none() && octets("99999999TiB").is_none());
         assert_eq!((span("60s"), span("24 h")), (Some(60_000_000_000), Some(86_400_000_000_000)));
         assert!(span("0s").is_none() && span("5").is_none() && span("11y").is_none() && span("600w").is_none());
+        assert!(span("3660d").is_some() && span("3661d").is_none(), "ten years and a little");
     }
 }
