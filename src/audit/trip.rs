@@ -243,15 +243,18 @@ impl Trips<'_> {
         }
         for ((zone, _), periods) in series {
             let mut over: Option<(String, Timestamp, Tally, u64)> = None;
+            let (mut compared, mut rare) = (0_u64, 0_u64);
             for (at, (cell, tally)) in periods.iter().enumerate() {
                 let moved = tally.sent.octets;
                 let mut reasons = Vec::new();
                 if let Some(budget) = budget.filter(|budget| moved > *budget) {
                     reasons.push(format!("the budget is {budget}"));
                 }
+                let median = times.and_then(|(_, trailing)| median_before(&periods, at, trailing));
+                compared += u64::from(median.is_some_and(|median| median > 0));
+                rare += u64::from(median == Some(0));
                 if let Some((tenths, trailing)) = times
-                    && let Some(median) = median_before(&periods, at, trailing)
-                    && median > 0
+                    && let Some(median) = median.filter(|median| *median > 0)
                     && u128::from(moved) * 10 > u128::from(median) * u128::from(tenths)
                 {
                     let ratio = moved as f64 / median as f64;
@@ -277,6 +280,9 @@ impl Trips<'_> {
                 );
                 over = Some((sentence, since, (*tally).clone(), 1));
             }
+            if let (Some((_, trailing)), Some((cell, _))) = (times, periods.first()) {
+                self.uncompared(zone, cell, trailing, compared, rare);
+            }
             if let Some((sentence, since, tally, count)) = over {
                 let sentence =
                     if count > 1 { format!("{sentence}; {count} periods since then are over it") } else { sentence };
@@ -284,6 +290,20 @@ impl Trips<'_> {
                 self.trip(sentence, since, cell.as_ref(), zone, &tally);
             }
         }
+    }
+
+    /// Says of whom nothing, or not everything, was compared with a median: quiet is not the same as looked at.
+    fn uncompared(&mut self, zone: ZoneId, cell: &Cell, trailing: usize, compared: u64, rare: u64) {
+        let seldom = format!("nothing moved in most of the {trailing} periods before");
+        let why = match (compared, rare) {
+            (0, 0) => format!("nothing was compared, because the input does not hold {trailing} periods before"),
+            (0, _) => format!("nothing was compared, because {seldom}"),
+            (_, 0) => return,
+            (_, 1) => format!("1 period was not compared, because {seldom}"),
+            (_, rare) => format!("{rare} periods were not compared, because {seldom}"),
+        };
+        let (zone, who) = (self.grounds.zone_name(zone), self.who(cell));
+        self.remarks.push(format!("Zone {zone} and {who}: {why}"));
     }
 
     fn schedule(&mut self, wire: &Wire, hours: &str, budget: u64) {

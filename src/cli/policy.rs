@@ -165,7 +165,9 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
         return Err(format!("cannot read {}: larger than {MAX_FILE} octets", path.display()));
     }
     String::from_utf8(octets).map_err(|error| {
-        format!("cannot read {}: not UTF-8 at octet {}", path.display(), error.utf8_error().valid_up_to())
+        let valid = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes().iter().take(valid).filter(|octet| **octet == b'\n').count();
+        format!("cannot read {}: not UTF-8 at octet {valid}, line {line}: save it as UTF-8", path.display())
     })
 }
 

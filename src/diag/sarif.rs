@@ -54,7 +54,7 @@ fn result(file: &Checked<'_>, diagnostic: &Diagnostic) -> Value {
         Level::Note => "note",
     };
     let message = match &diagnostic.help {
-        Some(help) => format!("{}. Help: {help}.", diagnostic.message),
+        Some(help) => format!("{}. Help: {help}{}", diagnostic.message, if help.ends_with('?') { "" } else { "." }),
         None => format!("{}.", diagnostic.message),
     };
     let uri = uri(file.origin);

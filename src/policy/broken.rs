@@ -24,7 +24,9 @@ pub(super) fn say(text: &str, errors: &[toml::de::Error], sink: &mut Sink) -> Re
         .map(|error| (place(text, error.span()), error.message().trim_end_matches('.').replace('\n', " ")))
         .collect();
     mistakes.sort_by_key(|(span, _)| span.start);
-    if text.trim_start().starts_with('{') && !mistakes.is_empty() {
+    let first = |span: &Range<usize>| text.get(line_start(text, span.start)..).and_then(|rest| rest.lines().next());
+    let yaml = mistakes.first().and_then(|(span, _)| first(span)).is_some_and(is_block);
+    if (text.trim_start().starts_with('{') && !mistakes.is_empty()) || yaml {
         let said = Diagnostic::error(Code::Syntax, "a policy is a TOML file, and this is none").at(0..1, "");
         sink.push(said.help("begin with `[policy]`; `landfall policy init` writes an example"));
         return Rest::Swallowed;
@@ -74,9 +76,16 @@ fn place(text: &str, span: Option<Range<usize>>) -> Range<usize> {
     span
 }
 
-fn line_start(text: &str, offset: usize) -> usize {
+/// Where the line of an octet begins.
+pub(super) fn line_start(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().get(..offset.min(text.len())).unwrap_or_default();
     before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
+}
+
+/// Whether a line begins a block of YAML: a word, a colon and nothing else.
+pub(super) fn is_block(line: &str) -> bool {
+    let key = line.trim().strip_suffix(':').unwrap_or_default();
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// Whether nothing stands there, or a bracket of what is meant for a header.

@@ -396,7 +396,7 @@ fn read_rule(mut fields: Fields<'_, '_>, sink: &mut Sink) -> RuleText {
     let severities = Severity::ALL.map(|severity| (severity.name(), severity));
     let movements = [Movement::Out, Movement::In, Movement::Either].map(|movement| (movement.name(), movement));
     let initiators = [Initiator::Any, Initiator::Local, Initiator::Remote].map(|who| (who.name(), who));
-    let rule = RuleText {
+    let mut rule = RuleText {
         span: fields.span(),
         id: fields.text("id", sink),
         title: fields.text("title", sink),
@@ -404,7 +404,7 @@ fn read_rule(mut fields: Fields<'_, '_>, sink: &mut Sink) -> RuleText {
         from: fields.texts("from", sink),
         to: fields.texts("to", sink),
         to_control: fields.texts("to-control", sink),
-        says_where: fields.has("to") || fields.has("to-control"),
+        says_where: false,
         party: fields.text_or_texts("party", sink),
         service: fields.text_or_texts("service", sink),
         movement: fields.word("movement", &movements, sink),
@@ -418,6 +418,8 @@ fn read_rule(mut fields: Fields<'_, '_>, sink: &mut Sink) -> RuleText {
         document: read_reference(&mut fields, sink),
         limit: limit::read(&mut fields, sink),
     };
+    let places = ["to", "to-control"];
+    rule.says_where = places.iter().any(|key| fields.has(key)) || fields.seems_to_have(&places);
     if !fields.has("id") {
         fields.missing("id", "name the rule: findings, tests and waivers refer to it", sink);
     }
@@ -436,6 +438,16 @@ fn read_reference(fields: &mut Fields<'_, '_>, sink: &mut Sink) -> Option<(Strin
     let mut fields = Fields::of("a document", value, sink)?;
     let reference = fields.text("ref", sink);
     let digest = fields.text("sha256", sink);
+    if let Some(written) = &digest
+        && (written.get_ref().len() != 64 || !written.get_ref().bytes().all(|byte| byte.is_ascii_hexdigit()))
+    {
+        let message = format!("{} is no SHA-256", quoted(written.get_ref()));
+        sink.push(
+            Diagnostic::warning(Code::BadValue, message)
+                .at(written.span(), "expected 64 hexadecimal digits")
+                .help("write what `sha256sum` prints for the document, so that nobody can exchange it"),
+        );
+    }
     if !fields.has("ref") {
         fields.missing("ref", "say what the document is called where it is kept", sink);
     }

@@ -16,6 +16,7 @@ use super::networks::{Claimed, NetworkTable, nested, network};
 use super::party::{Match, PartyIndex, host_pattern, region_pattern};
 use super::places::{Places, Sets, countries, country};
 use super::service::{MAX_RANGES, MAX_SERVICES, PortRange, ServiceTable, ports};
+use super::slips;
 use super::syntax::{self, Sink};
 use super::terms::{Effect, Initiator, Movement};
 use super::tripwire::{self, MAX_TRIPWIRES, TripwireText};
@@ -49,7 +50,8 @@ pub(super) struct Uses {
 
 pub(super) fn parse(origin: &str, text: &str, library: &Library, lints: Lints) -> Parsed {
     let mut sink = Sink::default();
-    let tree = syntax::parse(text, &mut sink);
+    let mended = slips::mend(text, &mut sink);
+    let tree = syntax::parse(&mended, &mut sink);
     let mut document = document::read(&tree, &mut sink);
     in_order_of_names(&mut document, &mut sink);
     let policy = lower(origin, text, &document, library, lints, &mut sink);

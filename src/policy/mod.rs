@@ -24,8 +24,8 @@
 //! 10. `in-force` is from its first day until before its last, in UTC, on the day when the flow began. Sets with dates are
 //!     those of that day; under `law = DATE`, rules and sets are those of that date, and the policy's own `in-force` is
 //!     still compared with the flow.
-//! 11. A membership with a condition (certified organisations only) counts in a permit that names a party, and in every
-//!     forbid; in a permit without a party it does not.
+//! 11. A membership with a condition (certified organisations only) counts in a permit for the parties that it names, and in
+//!     every forbid; for `unlisted`, and in a permit without a party, it does not.
 //! 12. The port of a service is the responder's. Where it is not known which side that is, either port may be it.
 //! 13. The most specific network decides an address's zone; the most specific match decides a far end's party
 //!     (a network before a name, a name before a provider's region, a region before an autonomous system).
@@ -65,6 +65,7 @@ mod places;
 pub mod register;
 mod service;
 mod show;
+mod slips;
 mod syntax;
 mod terms;
 mod test;

@@ -71,6 +71,8 @@ fn unknown<'n>(
         },
         |meant| format!("did you mean `{meant}`?"),
     );
+    let all = noun == "zone" && ["any", "all", "everywhere"].contains(&name.get_ref().to_lowercase().as_str());
+    let help = if all { "every zone is `*`".to_owned() } else { help };
     Diagnostic::error(code, format!("there is no {noun} {}", quoted(name.get_ref())))
         .at(name.span(), format!("unknown {noun}"))
         .help(help)

@@ -70,14 +70,22 @@ pub(super) fn country(written: &Spanned<String>, sink: &mut Sink) -> Option<Coun
                     let plain = text.trim().to_ascii_uppercase();
                     plain.parse::<Country>().is_ok().then(|| format!("did you mean `{plain}`?"))
                 });
-                let alpha3 = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+                let alpha3 = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+                let alpha3 = alpha3 && (text.as_str() == text.to_ascii_uppercase() || three_letters(text).is_some());
                 let help = help.or_else(|| {
                     alpha3.then(|| {
-                        let meant = ALPHA_3.iter().find(|(three, _)| three == text).map(|(_, two)| *two);
-                        meant.map_or_else(
+                        three_letters(text).map_or_else(
                             || "codes have two letters here: `DE`, not `DEU` (ISO 3166-1 alpha-2)".to_owned(),
                             |two| format!("did you mean `{two}`? codes have two letters here (ISO 3166-1 alpha-2)"),
                         )
+                    })
+                });
+                let help = help.or_else(|| several(text));
+                let help = help.or_else(|| {
+                    let not = text.starts_with(['!', '-', '^']) || text.to_ascii_lowercase().starts_with("not ");
+                    not.then(|| {
+                        "no list says `not`: write a rule of the other effect for it; a forbid overrides permits"
+                            .to_owned()
                     })
                 });
                 let help =
@@ -88,6 +96,19 @@ pub(super) fn country(written: &Spanned<String>, sink: &mut Sink) -> Option<Coun
     };
     sink.push(diagnostic.at(written.span(), ""));
     None
+}
+
+/// The code of two letters for one of three.
+fn three_letters(text: &str) -> Option<&'static str> {
+    ALPHA_3.iter().find(|(three, _)| three.eq_ignore_ascii_case(text)).map(|(_, two)| *two)
+}
+
+/// What is said of several codes in one text.
+fn several(text: &str) -> Option<String> {
+    let codes: Vec<&str> = text.split([',', ';', ' ', '/', '|']).filter(|code| !code.is_empty()).collect();
+    let all = codes.len() > 1 && codes.len() < 10 && codes.iter().all(|code| code.parse::<Country>().is_ok());
+    let each: Vec<String> = codes.iter().map(|code| format!("\"{code}\"")).collect();
+    all.then(|| format!("each code stands in quotation marks of its own: `[{}]`", each.join(", ")))
 }
 
 fn looks_like_set(text: &str) -> bool {

@@ -94,8 +94,10 @@ impl Policy {
         }
         line(String::new());
         line(format!(
-            "{} tests: `landfall policy test` runs them, with `--mutate` it says what they miss",
-            self.tests.len()
+            "{}: `landfall policy test` runs {}, with `--mutate` it says what {}",
+            if self.tests.len() == 1 { "1 test".to_owned() } else { format!("{} tests", self.tests.len()) },
+            if self.tests.len() == 1 { "it" } else { "them" },
+            if self.tests.len() == 1 { "it misses" } else { "they miss" },
         ));
         out
     }

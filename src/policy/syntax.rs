@@ -1,5 +1,6 @@
 //! TOML with places: a recoverable parse, and readers that say what is wrong and go on.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use jiff::civil::Date;
@@ -30,6 +31,8 @@ pub(super) struct Sink {
     found: Vec<Diagnostic>,
     /// Whether something that has a name was lost with its header: that it is not there is an echo.
     header_lost: bool,
+    /// Where lines begin that were read as they were meant.
+    mended: BTreeSet<usize>,
 }
 
 impl Sink {
@@ -39,6 +42,20 @@ impl Sink {
         if self.found.len() < KEPT {
             self.found.push(diagnostic);
         }
+    }
+
+    /// Says a slip on a line that could be read all the same.
+    pub(super) fn slip(&mut self, line: usize, diagnostic: Diagnostic) {
+        self.mended.insert(line);
+        self.push(diagnostic);
+    }
+
+    /// Takes back that a key is missing from a table: it is there, under another name.
+    fn is_there(&mut self, noun: &str, key: &str, table: &Range<usize>) {
+        let message = missing_key(noun, key);
+        self.found.retain(|said| {
+            said.code != Code::MissingKey || said.message != message || said.span().as_ref() != Some(table)
+        });
     }
 
     pub(super) fn error(&mut self, code: Code, message: impl Into<String>, span: Range<usize>, label: &str) {
@@ -57,15 +74,13 @@ impl Sink {
     /// Everything that was found. Where the text is not TOML, what is said of the same lines is an echo of that and is left
     /// out, as are keys that seem to be missing.
     pub(super) fn finish(self, text: &str) -> Vec<Diagnostic> {
-        let line_of = |offset: usize| {
-            let before = text.as_bytes().get(..offset.min(text.len())).unwrap_or_default();
-            before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
-        };
+        let line_of = |offset: usize| broken::line_start(text, offset);
         let broken: Vec<usize> = self
             .found
             .iter()
             .filter(|diagnostic| diagnostic.code == Code::Syntax)
             .filter_map(|diagnostic| diagnostic.span().map(|span| line_of(span.start)))
+            .filter(|line| !self.mended.contains(line))
             .collect();
         let echo = |diagnostic: &Diagnostic| {
             if self.header_lost && NAMING.contains(&diagnostic.code) {
@@ -74,7 +89,9 @@ impl Sink {
             let on_broken_line = || diagnostic.span().is_some_and(|span| broken.contains(&line_of(span.start)));
             !broken.is_empty()
                 && diagnostic.code != Code::Syntax
-                && (diagnostic.code == Code::MissingKey || !diagnostic.is_error() || on_broken_line())
+                && (matches!(diagnostic.code, Code::MissingKey | Code::Destination)
+                    || !diagnostic.is_error()
+                    || on_broken_line())
         };
         let said: Vec<Diagnostic> = self.found.iter().filter(|diagnostic| !echo(diagnostic)).cloned().collect();
         Diagnostic::in_order(said)
@@ -152,7 +169,7 @@ impl<'a, 'i> Fields<'a, 'i> {
 
     /// Says that a key is missing.
     pub(super) fn missing(&self, key: &str, help: &str, sink: &mut Sink) {
-        let message = format!("{} has no `{key}`", self.noun);
+        let message = missing_key(self.noun, key);
         sink.push(
             Diagnostic::error(Code::MissingKey, message).at(self.span(), format!("`{key}` is required")).help(help),
         );
@@ -289,6 +306,13 @@ impl<'a, 'i> Fields<'a, 'i> {
         entries.iter().filter_map(|entry| Fields::of(noun, entry, sink)).collect()
     }
 
+    /// Whether a key that is none of those that were read was probably meant for one of `keys`.
+    pub(super) fn seems_to_have(&self, keys: &[&'static str]) -> bool {
+        let mut unknown = self.table.keys().map(|key| &**key.get_ref()).filter(|key| !self.known.contains(key));
+        let known = self.known.iter().copied();
+        unknown.any(|key| meant_word(key, &known).is_some_and(|meant| keys.contains(&meant)))
+    }
+
     /// Says which keys are none of those that were read.
     pub(super) fn finish(self, sink: &mut Sink) {
         for (key, _) in self.table {
@@ -297,7 +321,11 @@ impl<'a, 'i> Fields<'a, 'i> {
                 continue;
             }
             let candidates = self.known.iter().copied();
-            let help = meant_word(name, &candidates).map_or_else(
+            let meant = meant_word(name, &candidates);
+            if let Some(key) = meant.filter(|key| !self.table.contains_key(*key)) {
+                sink.is_there(self.noun, key, &self.span);
+            }
+            let help = meant.map_or_else(
                 || {
                     let mut keys: Vec<String> = self.known.iter().map(|known| format!("`{known}`")).collect();
                     keys.sort();
@@ -311,8 +339,12 @@ impl<'a, 'i> Fields<'a, 'i> {
     }
 }
 
+fn missing_key(noun: &str, key: &str) -> String {
+    format!("{noun} has no `{key}`")
+}
+
 /// Words of other tools for the same things, with ours: what no edit distance finds.
-const OTHER_WORDS: [(&str, &str); 29] = [
+const OTHER_WORDS: [(&str, &str); 38] = [
     ("allow", "permit"),
     ("accept", "permit"),
     ("pass", "permit"),
@@ -342,6 +374,15 @@ const OTHER_WORDS: [(&str, &str); 29] = [
     ("parties", "party"),
     ("bytes", "octets"),
     ("severe", "high"),
+    ("client", "local"),
+    ("server", "remote"),
+    ("start", "from"),
+    ("to", "until"),
+    ("end", "until"),
+    ("expires", "until"),
+    ("id", "rule"),
+    ("sha", "sha256"),
+    ("digest", "sha256"),
 ];
 
 /// The word that was probably meant: by its letters, or because another tool calls it so.

@@ -48,20 +48,24 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// The places that the rule speaks of on a day.
-    ///
-    /// A permit that names no party cannot use members whose membership has a condition: nothing shows that the far end
-    /// meets it. A forbid covers them: what is forbidden to a set is forbidden to all of it.
+    /// The places that the rule speaks of on a day, to the far end for which it speaks of most.
     pub(super) fn places_on(&self, day: Date) -> CountrySet {
         self.places.at(day, self.conditional())
     }
 
+    /// The places that the rule speaks of on a day where it fits a far end of this party.
+    ///
+    /// A permit that does not name the party cannot use members whose membership has a condition: nothing shows that the far
+    /// end meets it. `unlisted` names nobody. A forbid covers them: what is forbidden to a set is forbidden to all of it.
+    fn places_for(&self, day: Date, party: Option<PartyId>) -> CountrySet {
+        let nobody = self.effect == Effect::Permit && party.is_none();
+        self.places.at(day, if nobody { Conditional::LeaveOut } else { self.conditional() })
+    }
+
+    /// Whether the rule reaches members that have a condition, to any far end.
     pub(super) fn conditional(&self) -> Conditional {
-        if self.effect == Effect::Permit && self.parties.is_none() {
-            Conditional::LeaveOut
-        } else {
-            Conditional::Include
-        }
+        let named = self.parties.as_ref().is_some_and(|parties| !parties.listed.is_empty());
+        if self.effect == Effect::Permit && !named { Conditional::LeaveOut } else { Conditional::Include }
     }
 
     /// Everything of the rule that decides, without what is only shown.
@@ -309,7 +313,8 @@ impl World {
             let rules = selected.iter().filter(|(_, rule)| rule.effect == effect && rule.axis == axis);
             // A spent rule speaks as before, and permits no place: control stays judged where it alone speaks of it.
             let spent = |rule: &Rule| rule.limit.is_some_and(|limit| spent.contains(limit));
-            let places = |rule: &Rule| if spent(rule) { CountrySet::NOWHERE } else { rule.places_on(day) };
+            let places =
+                |rule: &Rule| if spent(rule) { CountrySet::NOWHERE } else { rule.places_for(day, selector.party) };
             rules.map(|(id, rule)| (*id, places(rule))).collect()
         };
         let outside = |permits: &[(RuleId, CountrySet)]| {
@@ -326,7 +331,9 @@ impl World {
             (_, true) => Some(Border::new(forbids, None)),
             (_, false) => Some(Border::new(forbids, outside(&controls))),
         };
-        let limited = selected.iter().filter_map(|(_, rule)| Some((rule.limit?, rule.axis, rule.places_on(day))));
+        let limited = selected
+            .iter()
+            .filter_map(|(_, rule)| Some((rule.limit?, rule.axis, rule.places_for(day, selector.party))));
         let (rules, limited) = (selected.iter().map(|(id, _)| *id).collect(), limited.collect());
         Self { rules, place, control, permits, controls, limited }
     }

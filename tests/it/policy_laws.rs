@@ -101,8 +101,10 @@ impl RefRule {
             && self.until.is_none_or(|until| flow.day < until)
     }
 
-    fn names(&self, code: &str, day: Date) -> bool {
-        let counts = |condition: bool| !condition || !self.permit || self.party.is_some();
+    fn names(&self, code: &str, flow: &RefFlow) -> bool {
+        let day = flow.day;
+        let named = self.party.is_some() && flow.party != "unlisted";
+        let counts = |condition: bool| !condition || !self.permit || named;
         self.to.iter().any(|entry| match *entry {
             "*" => true,
             "@dated" => DATED.iter().any(|(member, from, until, condition)| {
@@ -122,11 +124,11 @@ impl RefPolicy {
     fn forbids(&self, flow: &RefFlow, opener: Opener, control: bool, code: &str) -> bool {
         let speaking: Vec<&RefRule> =
             self.rules.iter().filter(|rule| rule.control == control && rule.fits(flow, opener)).collect();
-        if speaking.iter().any(|rule| !rule.permit && rule.names(code, flow.day)) {
+        if speaking.iter().any(|rule| !rule.permit && rule.names(code, flow)) {
             return true;
         }
         let asked = !control || speaking.iter().any(|rule| rule.permit);
-        let permitted = speaking.iter().any(|rule| rule.permit && rule.names(code, flow.day));
+        let permitted = speaking.iter().any(|rule| rule.permit && rule.names(code, flow));
         self.forbids && flow.moved && asked && !permitted
     }
 
@@ -158,7 +160,7 @@ impl RefPolicy {
             }
             let forbids = |index: usize, code: &str| {
                 let rule = &self.rules[index];
-                !rule.permit && rule.control == on_control && rule.fits(flow, flow.opener) && rule.names(code, flow.day)
+                !rule.permit && rule.control == on_control && rule.fits(flow, flow.opener) && rule.names(code, flow)
             };
             // What each reason covers of the possible places, one country at a time.
             let covers = |covered: &dyn Fn(&str) -> bool| {
@@ -195,7 +197,7 @@ impl RefPolicy {
     fn permits(&self, flow: &RefFlow) -> Vec<String> {
         let flow = &self.on_the_day(flow);
         let speaks = |rule: &RefRule| {
-            let names = |country: Country| rule.names(country.code(), flow.day);
+            let names = |country: Country| rule.names(country.code(), flow);
             rule.permit && !rule.control && rule.fits(flow, flow.opener) && flow.place.iter().any(names)
         };
         let rules = self.rules.iter().enumerate().filter(|(_, rule)| speaks(rule));
@@ -228,7 +230,7 @@ impl RefPolicy {
             let possible = if rule.control { &control } else { &flow.place };
             rule.permit
                 && openers.iter().any(|opener| rule.fits(flow, *opener))
-                && possible.iter().any(|country| rule.names(country.code(), flow.day))
+                && possible.iter().any(|country| rule.names(country.code(), flow))
         };
         if !flow.moved && agree && decisions[0] == Decision::Permit && !self.rules.iter().any(permits) {
             return None;
@@ -419,11 +421,11 @@ proptest! {
                 let rule = &policy.rules[index];
                 prop_assert!(!rule.permit && rule.control == (*axis == Axis::Control));
             }
-            let day = policy.on_the_day(&flow).day;
+            let on_the_day = policy.on_the_day(&flow);
             for rule in &judgement.permitted_by {
                 let index: usize = compiled.rule(*rule).id[1..].parse().unwrap();
                 let rule = &policy.rules[index];
-                prop_assert!(rule.permit && flow.place.iter().any(|country| rule.names(country.code(), day)));
+                prop_assert!(rule.permit && flow.place.iter().any(|country| rule.names(country.code(), &on_the_day)));
             }
         }
     }

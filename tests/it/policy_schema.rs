@@ -11,6 +11,9 @@ use serde_json::Value;
 fn check(root: &Value, schema: &Value, at: &str, value: &Value) -> Result<(), String> {
     let list = |rule: &Value| rule.as_array().expect("a list").clone();
     let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
+    if schema == &Value::Bool(false) {
+        return Err(format!("{at} is not allowed here"));
+    }
     for (keyword, rule) in schema.as_object().expect("a schema is an object") {
         let fits = match keyword.as_str() {
             "$ref" => {
@@ -19,6 +22,21 @@ fn check(root: &Value, schema: &Value, at: &str, value: &Value) -> Result<(), St
                 true
             }
             "anyOf" => list(rule).iter().any(|branch| check(root, branch, at, value).is_ok()),
+            "oneOf" => list(rule).iter().filter(|branch| check(root, branch, at, value).is_ok()).count() == 1,
+            "allOf" => {
+                for branch in list(rule) {
+                    check(root, &branch, at, value)?;
+                }
+                true
+            }
+            "if" => {
+                if check(root, rule, at, value).is_ok() {
+                    check(root, &schema["then"], at, value)?;
+                }
+                true
+            }
+            "then" => true,
+            "minProperties" => value.as_object().is_none_or(|keys| keys.len() as u64 >= rule.as_u64().unwrap()),
             "const" => rule == value,
             "enum" => list(rule).contains(value),
             "type" => match rule.as_str().unwrap() {
@@ -136,13 +154,20 @@ fn the_schema_and_the_parser_know_the_same_keys() {
     let mut wrong = BTreeMap::new();
     // A tripwire has other keys with each kind; the schema has all of them.
     let kinds = ["failover", "new-edge", "volume", "schedule", "choke-point", "undeclared"];
+    let branches = schema.pointer("/$defs/tripwire/allOf").and_then(Value::as_array).unwrap();
     let mut of_tripwires: BTreeSet<String> = BTreeSet::new();
     for kind in kinds {
         let text = format!("[[tripwire]]\nkind = \"{kind}\"\nqqzzqqzz = 1\n");
         let parsed = Policy::parse("t.toml", &text, Library::embedded());
         let help = parsed.diagnostics.iter().find(|one| one.code == Code::UnknownKey).and_then(|one| one.help.clone());
         let help = help.unwrap_or_else(|| panic!("{kind}: {parsed:?}"));
-        of_tripwires.extend(help.split('`').skip(1).step_by(2).map(str::to_owned));
+        let known: BTreeSet<String> = help.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let of_kind = |branch: &&Value| branch.pointer("/if/properties/kind/const") == Some(&Value::from(kind));
+        let others = branches.iter().find(of_kind).and_then(|branch| branch.pointer("/then/properties")?.as_object());
+        let others: BTreeSet<String> = others.unwrap().keys().cloned().collect();
+        let all = schema.pointer("/$defs/tripwire/properties").and_then(Value::as_object).unwrap();
+        assert_eq!(all.keys().filter(|key| !others.contains(*key)).cloned().collect::<BTreeSet<_>>(), known, "{kind}");
+        of_tripwires.extend(known);
     }
     let listed = schema.pointer("/$defs/tripwire/properties").and_then(Value::as_object).unwrap();
     assert_eq!(of_tripwires, listed.keys().cloned().collect());
@@ -177,5 +202,13 @@ fn the_schema_refuses_what_an_editor_should_mark() {
     assert!(refused(&base.replace("networks", "cidr")));
     assert!(refused(&format!("{base}[[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = \"US\"\n")));
     assert!(refused(&format!("{base}[[waiver]]\nowner = \"o\"\n")));
+    let rule = "[[rule]]\nid = \"r\"\neffect = \"permit\"\nfrom = [\"z\"]\n";
+    assert!(!refused(&format!("{base}{rule}to = [\"US\"]\n")));
+    assert!(refused(&format!("{base}{rule}")), "a rule says where");
+    assert!(refused(&format!("{base}{rule}to = [\"US\"]\nto-control = [\"US\"]\n")), "and in one way");
+    let tripwire = "[[tripwire]]\nid = \"t\"\nfrom = [\"z\"]\nkind = \"volume\"\nper = \"24h\"\nbudget = \"1 GB\"\n";
+    assert!(!refused(&format!("{base}{tripwire}")));
+    assert!(refused(&format!("{base}{tripwire}quiet = \"22:00-06:00\"\n")), "a key of another kind");
+    assert!(refused(&format!("{base}[party.p]\nmatch = [{{}}]\n")));
     assert!(refused(&format!("{base}[[rule]]\nid = \"no spaces\"\neffect = \"permit\"\nfrom = [\"z\"]\n")));
 }

@@ -210,6 +210,33 @@ fn a_volume_is_over_its_own_median() {
     assert_eq!(wire(volume, &days(&[60, 0, 0, 9000])).tripped, [], "nothing is a multiple of nothing");
 }
 
+/// Quiet is not the same as looked at: whoever is seen too seldom for a median is named.
+#[test]
+fn a_volume_says_what_it_did_not_compare() {
+    let volume = "kind = \"volume\"\nfrom = [\"office\"]\nper = \"1d\"\ntimes = 2.5\ntrailing = 3";
+    let remarks = |amounts: &[u64]| wire(volume, &days(amounts)).remarks;
+    let office = "Zone office and party partner:";
+    assert_eq!(
+        remarks(&[60, 0, 0, 0, 60]),
+        [format!("{office} nothing was compared, because nothing moved in most of the 3 periods before")]
+    );
+    assert_eq!(
+        remarks(&[60, 60, 60, 60, 0, 0, 60]),
+        [format!("{office} 1 period was not compared, because nothing moved in most of the 3 periods before")]
+    );
+    assert_eq!(
+        remarks(&[60, 60, 60, 60, 0, 0, 60, 60]),
+        [format!("{office} 2 periods were not compared, because nothing moved in most of the 3 periods before")]
+    );
+    assert_eq!(
+        remarks(&[60, 60, 60]),
+        [format!("{office} nothing was compared, because the input does not hold 3 periods before")]
+    );
+    assert_eq!(remarks(&[60, 60, 60, 60]), Vec::<String>::new());
+    let budget = "kind = \"volume\"\nfrom = [\"office\"]\nper = \"1d\"\nbudget = \"1 GB\"";
+    assert_eq!(wire(budget, &days(&[60])).remarks, Vec::<String>::new(), "a budget needs no history");
+}
+
 #[test]
 fn quiet_hours_are_local() {
     // Addis Ababa is three hours ahead of UTC, without summer time: midnight to two there is 21:00 to 23:00 UTC.
@@ -443,7 +470,7 @@ fn registers_that_cannot_be_used_say_why() {
         error(b"recipient,countries\nx,DE\ny,Atlantis\n"),
         "line 3: `Atlantis` is neither the code nor the English name of a country"
     );
-    assert!(error(b"recipient,countries\n\xff\xfe,DE\n").contains("not CSV"));
+    assert!(error(b"\xff\xfer\x00\x00\xd8").contains("UTF-16"), "half a pair is no letter (RFC 2781, 2.2)");
     let missing = policy(text).read_registers(|_| Err(std::io::ErrorKind::NotFound.into()));
     assert_eq!(missing.expect_err("no file").1.to_string(), "the register cannot be read");
     let quiet = report(policy(text), &[flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.70", 100, 0)]);
