@@ -26,7 +26,7 @@ pub(super) fn say(text: &str, errors: &[toml::de::Error], sink: &mut Sink) -> Re
     mistakes.sort_by_key(|(span, _)| span.start);
     let first = |span: &Range<usize>| text.get(line_start(text, span.start)..).and_then(|rest| rest.lines().next());
     let yaml = mistakes.first().and_then(|(span, _)| first(span)).is_some_and(is_block);
-    if (text.trim_start().starts_with('{') && !mistakes.is_empty()) || yaml {
+    if text.trim_start().starts_with('{') || yaml {
         let said = Diagnostic::error(Code::Syntax, "a policy is a TOML file, and this is none").at(0..1, "");
         sink.push(said.help("begin with `[policy]`; `landfall policy init` writes an example"));
         return Rest::Swallowed;
@@ -68,7 +68,7 @@ pub(super) fn say(text: &str, errors: &[toml::de::Error], sink: &mut Sink) -> Re
 /// Where a mistake is shown: where nothing stands at the place, the last thing before it.
 fn place(text: &str, span: Option<Range<usize>>) -> Range<usize> {
     let span = span.unwrap_or(0..0);
-    if span.is_empty() && span.start == text.len() && span.start > 0 {
+    if span.is_empty() && span.start == text.len() {
         let end = text.trim_end().len();
         let last = text.get(..end).and_then(|before| before.chars().next_back()).map_or(0, char::len_utf8);
         return end.saturating_sub(last)..end;

@@ -168,8 +168,12 @@ pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
             document.sets.push(SetText { name, members });
         }
     }
+    // What is no table has its name all the same: to say of that name that it stands for nothing would be an echo.
     for (name, value) in top.named("zone", "zone", sink) {
-        document.zones.extend(Fields::of("a zone", value, sink).map(|fields| read_zone(name, fields, sink)));
+        document.zones.push(match Fields::of("a zone", value, sink) {
+            Some(fields) => read_zone(name, fields, sink),
+            None => ZoneText { name, networks: Vec::new(), country: None, holds: None },
+        });
     }
     if !top.has("zone") && !top.has("zones") {
         sink.push(
@@ -179,10 +183,16 @@ pub(super) fn read(tree: &DeTable<'_>, sink: &mut Sink) -> Document {
         );
     }
     for (name, value) in top.named("party", "party", sink) {
-        document.parties.extend(Fields::of("a party", value, sink).map(|fields| read_party(name, fields, sink)));
+        document.parties.push(match Fields::of("a party", value, sink) {
+            Some(fields) => read_party(name, fields, sink),
+            None => PartyText { name, title: None, controlled_from: None, matches: Vec::new() },
+        });
     }
     for (name, value) in top.named("service", "service", sink) {
-        document.services.extend(Fields::of("a service", value, sink).map(|fields| read_service(name, fields, sink)));
+        document.services.push(match Fields::of("a service", value, sink) {
+            Some(fields) => read_service(name, fields, sink),
+            None => ServiceText { name, ports: Vec::new() },
+        });
     }
     for fields in top.listed("rule", "a rule", sink) {
         document.rules.push(read_rule(fields, sink));

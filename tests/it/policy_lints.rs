@@ -369,6 +369,7 @@ fn an_address_is_outside_every_zone_only_where_all_are_known() {
         "[zone.y]\nnetworks = [\"192.0.2.0\", \"192.0.2.x.y\"]",
         "[zone.y]\ncountry = \"DE\"",
         "[zone.y]\nnetworks = 7",
+        "[[zone.y]]\nnetworks = [\"192.0.2.0/24\"]",
     ] {
         let (told, codes) = outside(unreadable);
         assert!(!told, "{unreadable}: {codes:?}");
@@ -479,4 +480,19 @@ fn flags_that_call_everything_ours_are_told() {
         made.diagnostics.into_iter().filter(|said| said.code == Code::WideZone).count()
     };
     assert_eq!((flag("0.0.0.0/0"), flag("10.0.0.0/8,fc00::/7")), (1, 0));
+}
+
+/// A zone, a party or a service that is no table is told once, wherever its name is used.
+#[test]
+fn what_is_no_table_has_its_name_all_the_same() {
+    for entry in ["[[zone.y]]", "[[party.y]]", "[[service.y]]"] {
+        let text = with(&format!(
+            "{entry}\n[[rule]]\nid = \"r\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto = [\"CN\"]\n{} = [\"y\"]\n",
+            entry.trim_matches(['[', ']']).trim_end_matches(".y").replace("zone", "basis"),
+        ));
+        let rule = text
+            .replace("from = [\"z\"]", if entry.contains("zone") { "from = [\"z\", \"y\"]" } else { "from = [\"z\"]" });
+        let errors: Vec<Code> = said(&rule).into_iter().filter(Diagnostic::is_error).map(|one| one.code).collect();
+        assert_eq!(errors, [Code::WrongType], "{rule}");
+    }
 }
