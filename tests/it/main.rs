@@ -57,6 +57,7 @@ mod policy_listing;
 mod policy_mistakes;
 mod policy_pages;
 mod policy_schema;
+mod policy_sentences;
 mod policy_slips;
 mod policy_together;
 mod policy_waivers;
