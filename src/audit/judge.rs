@@ -34,7 +34,7 @@ pub struct Auditor<'a> {
 }
 
 /// The most cases of which it is kept what came of them; one that is not kept is decided anew, and comes to the same.
-const MAX_RULED: usize = 1 << 16;
+const MAX_RULED: usize = 65_536;
 
 /// What came of a case, and where its records are counted.
 #[derive(Clone, Copy)]

@@ -376,3 +376,31 @@ fn a_long_register_is_changed_row_by_row_at_its_head_alone() {
     let left = told(&(sent_to(131, "DE", "[]") + &sent_to(132, "FR", "[\"w\"]")));
     assert!(!left.iter().any(|one| one == rest[1]) && !left.iter().any(|one| one == "loses `p131`"), "{left:?}");
 }
+
+/// Each tripwire is held against its own register, and against its own columns of one that another reads too.
+#[test]
+fn every_register_is_its_own() {
+    let wire = |id: &str, register: &str, more: &str| {
+        format!(
+            "[[tripwire]]\nid = \"{id}\"\nkind = \"undeclared\"\nfrom = [\"office\"]\nregister = \"{register}\"\n{more}"
+        )
+    };
+    let text = [
+        "[policy]\nid = \"p\"\ndefault = \"permit\"\n[zone.office]\nnetworks = [\"10.1.0.0/16\"]\n[party.one]\nmatch = [{ asn = [1] }]\n".to_owned(),
+        wire("first", "r.csv", ""),
+        wire("other", "s.csv", ""),
+        wire("same", "r.csv", "columns = { countries = \"home\" }\n"),
+        sent_to(1, "DE", "[\"other\", \"same\"]"),
+        sent_to(1, "FR", "[\"first\"]"),
+    ]
+    .concat();
+    let mut read = Policy::parse("m.toml", &text, Library::embedded()).policy.expect("a policy");
+    let register = |path: &str| match path {
+        "r.csv" => "recipient,countries,home\none,DE,FR\n",
+        _ => "recipient,countries\none,FR\n",
+    };
+    read.read_registers(|path| Ok(register(path).as_bytes().to_vec())).expect("registers");
+    assert!(rehearse(&read).iter().all(|run| run.failure.is_none()), "as it is read");
+    let found = Policy::mutate("m.toml", &text, Library::embedded(), Some(&read), &|policy| rehearse(&policy));
+    assert!(found.is_some(), "and as it is read for changes");
+}
