@@ -283,7 +283,7 @@ mod tests {
         };
         let lines =
             |judge: &mut Judge<'_, Vec<u8>>| String::from_utf8(std::mem::take(&mut judge.out)).unwrap().lines().count();
-        judge.next = Some(Instant::now() + Duration::from_secs(3600));
+        judge.next = Some(Instant::now() + Duration::from_hours(1));
         judge.observe(&batch(1, Protocol::TCP)).unwrap();
         judge.observe(&batch(2, Protocol::UDP)).unwrap();
         assert_eq!(lines(&mut judge), 0, "not yet");

@@ -279,9 +279,10 @@ impl<'r> Page<'r> {
             zones: policy.map(zones).unwrap_or_default(),
             parties: policy.map(parties).unwrap_or_default(),
             digests: digests(report),
-            named_besides: match report.inputs.iter().any(|input| input.digest.is_some()) {
-                true => ", and inputs that were read to their end",
-                false => "",
+            named_besides: if report.inputs.iter().any(|input| input.digest.is_some()) {
+                ", and inputs that were read to their end"
+            } else {
+                ""
             },
         }
     }

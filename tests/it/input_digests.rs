@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/zoom-2020/meeting.pcap");
 
 fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|octet| format!("{octet:02x}")).collect()
+    Sha256::digest(content).iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// What `sha256sum` says of it.

@@ -365,8 +365,9 @@ fn a_row_of_a_register_that_no_test_misses_survives() {
 /// Tests that name every row of a long register would be that register again.
 #[test]
 fn a_long_register_is_changed_row_by_row_at_its_head_alone() {
-    let parties: String = (100..140).map(|n| format!("[party.p{n}]\nmatch = [{{ asn = [{n}] }}]\n")).collect();
-    let rows: String = (100..140).map(|n| format!("p{n},DE\n")).collect();
+    let lines = |line: fn(u32) -> String| (100..140).map(line).collect::<Vec<_>>().concat();
+    let parties = lines(|n| format!("[party.p{n}]\nmatch = [{{ asn = [{n}] }}]\n"));
+    let rows = lines(|n| format!("p{n},DE\n"));
     let (told, _) = register_survivors(&parties, &rows, &sent_to(3, "FR", "[\"w\"]"));
     assert_eq!(told.len(), 32 * 2 + 2, "two changes for each of 32, and two for the other eight together");
     let told = |tests: &str| register_survivors(&parties, &rows, tests).0;
