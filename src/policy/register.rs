@@ -89,16 +89,14 @@ impl Register {
                 None => whole.split([',', ';', '/', '|', '\n', '\r']).map(str::trim).collect(),
             };
             for cell in cells.into_iter().filter(|cell| !cell.is_empty()) {
-                match named(cell) {
-                    Some(country) => declared.insert(country),
-                    None => {
-                        let suggestion = match cell.parse::<Country>() {
-                            Err(CountryError::Unknown { suggestion, .. }) => suggestion,
-                            _ => None,
-                        };
-                        return Err(RegisterError::Country { line, cell: cell.to_owned(), suggestion });
-                    }
-                }
+                let Some(country) = named(cell) else {
+                    let suggestion = match cell.parse::<Country>() {
+                        Err(CountryError::Unknown { suggestion, .. }) => suggestion,
+                        _ => None,
+                    };
+                    return Err(RegisterError::Country { line, cell: cell.to_owned(), suggestion });
+                };
+                declared.insert(country);
             }
             let (_, known) = register
                 .recipients
