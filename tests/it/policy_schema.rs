@@ -35,7 +35,6 @@ fn check(root: &Value, schema: &Value, at: &str, value: &Value) -> Result<(), St
                 }
                 true
             }
-            "then" => true,
             "minProperties" => value.as_object().is_none_or(|keys| keys.len() as u64 >= rule.as_u64().unwrap()),
             "const" => rule == value,
             "enum" => list(rule).contains(value),
@@ -83,7 +82,7 @@ fn check(root: &Value, schema: &Value, at: &str, value: &Value) -> Result<(), St
                 let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
                 text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(rest)
             }
-            "$schema" | "$id" | "$defs" | "title" | "description" | "format" => true,
+            "then" | "$schema" | "$id" | "$defs" | "title" | "description" | "format" => true,
             other => panic!("the keyword {other} is not known here"),
         };
         if !fits {

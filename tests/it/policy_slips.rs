@@ -1,6 +1,6 @@
 //! Slips of the pen in policies, and registers as offices keep them: what people write who never read a grammar.
 
-use landfall::diag::{Code, place};
+use landfall::diag::{Code, Diagnostic, place};
 use landfall::policy::register::Register;
 use landfall::policy::{Library, Policy};
 
@@ -48,7 +48,7 @@ fn what_stands_in_quotation_marks_is_no_slip() {
     let text = with_rule("to = [\"US\"]\ntitle = \"a: b; // True\" # c: d;\nwhy = 'e: f;'\nbasis: \"x: y\"");
     let parsed = Policy::parse("test.toml", &text, Library::embedded());
     let places: Vec<_> =
-        parsed.diagnostics.iter().filter_map(|said| said.span()).map(|span| place(&text, span.start)).collect();
+        parsed.diagnostics.iter().filter_map(Diagnostic::span).map(|span| place(&text, span.start)).collect();
     assert_eq!(places, [(13, 6)], "{:#?}", parsed.diagnostics);
 }
 
