@@ -50,6 +50,7 @@ fn pages() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy");
     let entries = fs::read_dir(folder).expect("the folder of pages");
     let mut pages: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     pages.sort();
     pages
 }
