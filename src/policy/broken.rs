@@ -135,10 +135,6 @@ fn bare_word(here: &str, message: &str) -> Option<(String, String)> {
 fn help(line: &str, message: &str) -> Option<String> {
     let line = line.lines().next().unwrap_or_default();
     let value = line.split_once('=').map_or("", |(_, value)| value);
-    let is_key = |key: &str| key.trim().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if line.split_once(':').is_some_and(|(key, _)| is_key(key)) {
-        return Some("a value stands behind `=`, not behind a colon: `default = \"forbid\"`".to_owned());
-    }
     if message.starts_with("unclosed") {
         return Some("a header ends as it begins: `[zone.office]`, `[[rule]]`".to_owned());
     }
@@ -148,7 +144,7 @@ fn help(line: &str, message: &str) -> Option<String> {
     if message.contains("basic string") {
         return Some("a text ends on its line, with the quotation mark that it begins with".to_owned());
     }
-    if message.starts_with("key with no value") || line.trim_start().starts_with("//") {
+    if message.starts_with("key with no value") {
         return Some("write `key = value`, or put `#` before a remark".to_owned());
     }
     if message.contains("duplicate key") {

@@ -106,7 +106,7 @@ fn three_letters(text: &str) -> Option<&'static str> {
 /// What is said of several codes in one text.
 fn several(text: &str) -> Option<String> {
     let codes: Vec<&str> = text.split([',', ';', ' ', '/', '|']).filter(|code| !code.is_empty()).collect();
-    let all = codes.len() > 1 && codes.len() < 10 && codes.iter().all(|code| code.parse::<Country>().is_ok());
+    let all = !codes.is_empty() && codes.iter().all(|code| code.parse::<Country>().is_ok());
     let each: Vec<String> = codes.iter().map(|code| format!("\"{code}\"")).collect();
     all.then(|| format!("each code stands in quotation marks of its own: `[{}]`", each.join(", ")))
 }

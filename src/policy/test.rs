@@ -200,7 +200,7 @@ impl Policy {
         }
         let control = flow.party.and_then(|party| self.controlled_from(party));
         let spent = self.spent_by(flow, epoch, control);
-        let mut judged: Vec<(Judgement, u64)> = Vec::new();
+        let mut judged: Vec<Judgement> = Vec::new();
         let mut directions = Vec::new();
         for (outward, octets) in [(true, flow.sent), (false, flow.received)] {
             let word = if outward { "sent" } else { "received" };
@@ -212,18 +212,18 @@ impl Policy {
                 Some(borders) => {
                     let judgement = borders.decide(&flow.location, control);
                     directions.push(format!("{word} {octets}: {}", self.describe(&judgement)));
-                    judged.push((judgement, octets));
+                    judged.push(judgement);
                 }
             }
         }
-        let Some(worst) = judged.iter().map(|(judgement, _)| judgement.decision).max() else {
+        let Some(worst) = judged.iter().map(|judgement| judgement.decision).max() else {
             return Outcome { directions, ..Outcome::nothing(Expected::Contact) };
         };
         let mut deciding: BTreeSet<Reason> = BTreeSet::new();
-        for (judgement, octets) in judged.iter().filter(|(judgement, _)| judgement.decision == worst) {
+        for judgement in judged.iter().filter(|judgement| judgement.decision == worst) {
             if worst == Decision::Permit {
                 deciding.extend(judgement.permitted_by.iter().map(|rule| Reason::Rule(*rule)));
-                deciding.extend((judgement.permitted_by.is_empty() && *octets > 0).then_some(Reason::Default));
+                deciding.extend(judgement.permitted_by.is_empty().then_some(Reason::Default));
             } else {
                 // Every reason on an axis that came to the decision, also one that could not have decided it alone.
                 let grave =
@@ -237,8 +237,7 @@ impl Policy {
             Decision::Indeterminate => Expected::Indeterminate,
             Decision::Forbid => Expected::Forbid,
         };
-        let waived =
-            self.waiving(flow, judged.iter().flat_map(|(judgement, _)| &judgement.reasons).map(|(_, why, _)| *why));
+        let waived = self.waiving(flow, judged.iter().flat_map(|judgement| &judgement.reasons).map(|(_, why, _)| *why));
         Outcome { result, deciding, directions, waived }
     }
 

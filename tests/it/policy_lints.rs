@@ -78,6 +78,20 @@ fn waivers_are_told_only_where_no_finding_can_fit() {
     assert_eq!(said(&elsewhere.replace("to = [\"CN\"]", "to-control = [\"CN\"]")), None);
     let both = elsewhere.replace("to = \"DE\" }", "to = [\"DE\", \"198.51.100.0/24\"] }");
     assert_eq!(said(&both), None, "the network alone is enough");
+    // A waiver of a party, of a rule about that and others, and about others alone.
+    let of_party = |parties: &str| {
+        let text = forbidding("z", "s")
+            .replace("to = [\"CN\"]", &format!("to = [\"CN\"]\nparty = {parties}"))
+            .replace("to = \"CN\" }", "to = \"CN\", party = \"a\" }");
+        said(&(text + "\n[party.a]\nmatch = [{ asn = [1] }]\n[party.b]\nmatch = [{ asn = [2] }]\n"))
+    };
+    assert_eq!(
+        (of_party("[\"a\"]"), of_party("[\"a\", \"unlisted\"]"), of_party("[\"a\", \"b\"]")),
+        (None, None, None)
+    );
+    for others in ["[\"b\"]", "[\"unlisted\"]", "[\"b\", \"unlisted\"]"] {
+        assert_eq!(of_party(others).expect(others).0, "the rule does not speak of its party");
+    }
 }
 
 /// A permit is told to change nothing where a forbid speaks of all that it speaks of, and only there.
@@ -406,7 +420,13 @@ fn help_with_what_is_no_toml_fits_it() {
     for next in ["country = \"DE\"", "[zone.b]", "[[rule]]", "in-force.from = 2026-01-01"] {
         assert_eq!(list(next), endless, "{next}");
     }
-    for entry in ["\"192.168.0.0/16\"]", "\"192.168.0.0/16\", # the lab = b\n]", "\"192.0.2.0/24\"] # x = y"] {
+    for entry in [
+        "\"192.168.0.0/16\"]",
+        "lab]",
+        "[\"192.168.0.0/16\"]]",
+        "\"192.168.0.0/16\", # the lab = b\n]",
+        "\"192.0.2.0/24\"] # x = y",
+    ] {
         assert_ne!(list(entry), endless, "{entry} is a network more, and a comma is missing");
     }
     assert_eq!(
@@ -467,6 +487,13 @@ fn zones_that_hold_the_internet_are_told_once() {
     );
     assert_eq!(zone(&["192.168.0.0/15"]), ["`192.168.0.0/15` holds private and public addresses"]);
     assert_eq!(zone(&["0.0.0.0/1"]), ["`0.0.0.0/1` is more than anybody holds"]);
+    let label = |network: &str| {
+        let text = with(&format!("[zone.y]\nnetworks = [\"{network}\"]"));
+        said(&text).into_iter().find(|said| said.code == Code::WideZone).expect("a lint").labels.remove(0).text
+    };
+    assert_eq!(label("0.0.0.0/1"), "in the zone `y`; the largest blocks that are given out are /8");
+    assert_eq!(label("2400::/11"), "in the zone `y`; the largest blocks that are given out are /12");
+    assert_eq!(label("172.0.0.0/8"), "in the zone `y`", "as wide as the largest");
     assert_eq!(zone(&["17.0.0.0/8", "172.16.0.0/12", "2001:db8::/32", "fd00::/8"]), Vec::<String>::new());
 }
 

@@ -52,6 +52,113 @@ fn what_stands_in_quotation_marks_is_no_slip() {
     assert_eq!(places, [(13, 6)], "{:#?}", parsed.diagnostics);
 }
 
+/// The mistakes of a text, with the line of each.
+fn told(text: &str) -> Vec<(usize, String)> {
+    let said = Policy::parse("test.toml", text, Library::embedded()).diagnostics;
+    said.iter().map(|one| (one.span().map_or(0, |span| place(text, span.start).0), one.message.clone())).collect()
+}
+
+const COLON: &str = "a value stands behind `=`, not behind a colon";
+const SIGN: &str = "`=` is missing before a value";
+const SMALL: &str = "`true` and `false` are written small";
+
+/// Keys of every kind, at the beginning of a line and in braces.
+#[test]
+fn every_key_can_be_behind_its_sign() {
+    for (line, message) in [
+        ("in-force: { from = 2026-01-01 }", COLON),
+        ("in-force {from = 2026-01-01}", SIGN),
+        ("to-control [\"CN\"]", SIGN),
+        ("  why 'because'", SIGN),
+        ("in-force = { from = 2026-01-01, until: 2027-01-01 }", COLON),
+        ("in-force = { from: 2026-01-01, until = 2027-01-01 }", COLON),
+        ("limit = { octets = \"True\", per = True }", SMALL),
+    ] {
+        let said = told(&with_rule(&format!("to = [\"US\"]\n{line}")));
+        assert!(said.contains(&(11, message.to_owned())), "{line}: {said:?}");
+    }
+    let header = "[policy]\nid = \"p\"\nmax_age: \"3d\"\ndefault = \"permit\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n";
+    assert!(told(header).contains(&(3, COLON.to_owned())), "{:?}", told(header));
+}
+
+/// Where another sign was not meant, none is said to be missing.
+#[test]
+fn what_is_no_slip_is_not_said_to_be_one() {
+    for line in [
+        "party = [ a \"b\" ]",
+        "party = [True, \"b\"]",
+        "severity = high:low",
+        "severity = # a remark, with b: c; and d: e",
+        "severity = high # True",
+        "party = { a = b c: \"d\" }",
+    ] {
+        let said = told(&with_rule(&format!("to = [\"US\"]\n{line}")));
+        assert!(said.iter().any(|(at, _)| *at == 11), "{line} is a mistake: {said:?}");
+        let slips = said
+            .iter()
+            .filter(|(_, message)| [COLON, SIGN, SMALL].contains(&message.as_str()) || message.contains("semicolon"));
+        assert_eq!(slips.count(), 0, "{line}: {said:?}");
+    }
+    // A block of YAML is no line of TOML with another sign.
+    assert_eq!(
+        told("[policy]\nid = \"p\"\nowner:\n  default = \"permit\"\n"),
+        [(1, "a policy is a TOML file, and this is none".to_owned())]
+    );
+}
+
+/// What is in quotation marks is read as it stands, on a line that is mended too.
+#[test]
+fn a_mended_line_keeps_its_texts() {
+    for text in ["X, y: Z", "X', y: Z", "True, y: Z # w: v;"] {
+        let said = told(&with_rule(&format!("to: [\"{text}\"]")));
+        assert!(said.iter().any(|(_, message)| message.contains(&format!("`{text}`"))), "{text}: {said:?}");
+    }
+    let said = told(&with_rule("to: [\"X\\\", y: Z\"]"));
+    assert!(said.iter().any(|(_, message)| message.contains("`X\", y: Z`")), "an escaped mark ends nothing: {said:?}");
+    let said = told(&with_rule("to: ['X\\', 'y: Z']"));
+    assert!(said.iter().any(|(_, message)| message.contains("`y: Z`")), "in single marks nothing is escaped: {said:?}");
+}
+
+/// As many lines are mended as there are mistakes to tell.
+#[test]
+fn slips_are_mended_up_to_a_number_of_lines() {
+    let colons = |lines: usize| {
+        let each = |show: &dyn Fn(usize) -> String| (0..lines).map(show).collect::<Vec<_>>().concat();
+        let sets = each(&|n| format!("s{n}: [\"US\"]\n"));
+        let used = each(&|n| format!("\"@s{n}\", "));
+        let text = with_rule(&format!("to = [{used}]\n[sets]\n{sets}"));
+        told(&text).iter().filter(|(_, message)| message == COLON).count()
+    };
+    assert_eq!((colons(1), colons(200)), (1, 200));
+    assert_eq!(colons(201), 0, "what is not mended is told in the parser's own words");
+}
+
+/// What is more than anybody reads is counted.
+#[test]
+fn mistakes_beyond_those_that_are_told_are_counted() {
+    let codes = (0..300).map(|n| format!("\"Q{n}\"")).collect::<Vec<_>>().join(", ");
+    let said = Policy::parse("test.toml", &with_rule(&format!("to = [{codes}]")), Library::embedded()).diagnostics;
+    assert_eq!(said.len(), 201);
+    assert_eq!(said.last().unwrap().message, "and 100 more; mend these first");
+}
+
+/// Of two tables without a key, one of which has it misspelt, the other one is told that it has none.
+#[test]
+fn a_key_is_missing_where_it_is_not_misspelt() {
+    let text = "[policy]\nid = \"p\"\ndefault = \"permit\"\n[zone.a]\nnetwork = [\"10.0.0.0/8\"]\n[zone.b]\nholds = [\"keys\"]\n";
+    let missing = |text: &str| {
+        told(text).into_iter().filter(|(_, message)| message == "a zone has no `networks`").collect::<Vec<_>>()
+    };
+    assert_eq!(missing(text).iter().map(|(line, _)| *line).collect::<Vec<_>>(), [6]);
+    assert_eq!(missing(&text.replace("network =", "holds =")).len(), 2);
+    // And a misspelt key takes back nothing else that is missing.
+    let said = told(
+        "[policy]\nid = \"p\"\ndefault = \"permit\"\n[zone.a]\nnetworks = [\"10.0.0.0/8\"]\n[[rule]]\nidd = \"r\"\nfrom = [\"a\"]\nto = [\"CN\"]\n",
+    );
+    assert!(said.iter().any(|(_, message)| message == "a rule has no `effect`"), "{said:?}");
+    assert!(!said.iter().any(|(_, message)| message == "a rule has no `id`"), "{said:?}");
+}
+
 /// A rule that seems to say where in a misspelt key is not told that it says nowhere.
 #[test]
 fn a_misspelt_key_is_one_mistake() {
@@ -161,4 +268,14 @@ fn a_register_names_countries_as_people_do() {
         error.expect_err("no code").to_string(),
         "line 3: `UK` is neither the code nor the English name of a country; did you mean `GB` (United Kingdom)?"
     );
+}
+
+/// What stands between the cells is told by the line of heads, which can have line ends in quotation marks, and by no other.
+#[test]
+fn the_heads_say_what_stands_between_cells() {
+    let one = [("Example, B, C Ltd".to_owned(), "DE".to_owned())];
+    let heads = ["recipient", "countries"];
+    assert_eq!(register(b"recipient;countries\nExample, B, C Ltd;DE\n", heads), one);
+    assert_eq!(register(b"\"of, our, own\nlist\";recipient;countries\n1;Example, B, C Ltd;DE\n", heads), one);
+    assert_eq!(register(b"\"a;b;c\nd\",recipient,countries\n1,\"Example, B, C Ltd\",DE\n", heads), one);
 }

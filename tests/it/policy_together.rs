@@ -179,6 +179,17 @@ fn mistakes_in_tests_of_several_flows_have_a_place() {
             Code::UnknownTripwire,
             "did you mean `quiet`?",
         ),
+        (
+            "[[rule]]\nid = \"r\"\neffect = \"forbid\"\nfrom = [\"office\"]\nto = [\"CN\"]\nparty = [\"everywhere\"]\n"
+                .to_owned(),
+            Code::UnknownParty,
+            "the policy has `desk`, `meet`",
+        ),
+        (
+            "[[rule]]\nid = \"r\"\neffect = \"forbid\"\nfrom = [\"everywhere\"]\nto = [\"CN\"]\n".to_owned(),
+            Code::UnknownZone,
+            "every zone is `*`",
+        ),
         (test(&flows, ""), Code::MissingKey, "say what should come"),
         (test(&[], "decision = \"permit\""), Code::EmptyList, "nothing here"),
         (
@@ -222,7 +233,7 @@ from     = ["office"]
 movement = "out"
 per      = "24h"
 budget   = "1 GB"
-times    = 2
+times    = 3
 trailing = 3
 
 [[tripwire]]
@@ -293,10 +304,10 @@ gateways = ["198.51.100.1", "198.51.100.2"]
         "2 attempts of a host to reach a party in US, CA go unanswered and, within 6 seconds of",
         "packets are exchanged with a party with which none were before 2026-01-01",
         "packets are exchanged with a country with which none were before 2027-01-01",
-        "more than 1000000000 octets, or more than 2 times the median of the 3 periods before go out in 2 days",
-        "more than 10000000000 octets, or more than 2 times the median of the 3 periods before go out in 1 day",
-        "more than 1000000000 octets, or more than 4 times the median of the 3 periods before go out in 1 day",
-        "more than 1000000000 octets, or more than 2 times the median of the 6 periods before go out in 1 day",
+        "more than 1000000000 octets, or more than 3 times the median of the 3 periods before go out in 2 days",
+        "more than 10000000000 octets, or more than 3 times the median of the 3 periods before go out in 1 day",
+        "more than 1000000000 octets, or more than 6 times the median of the 3 periods before go out in 1 day",
+        "more than 1000000000 octets, or more than 3 times the median of the 6 periods before go out in 1 day",
         "more than 1000000000 octets go out in 1 day",
         "the hours 23:00-07:00 Europe/Berlin",
         "the hours 22:00-06:00 UTC",
