@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::broken::{self, line_start};
-use super::syntax::{MAX_TEXT, Sink};
+use super::syntax::{Sink, is_too_large};
 use crate::diag::{Code, Diagnostic};
 
 /// How often a text is read again: what one line hid can be slips too.
@@ -30,7 +30,7 @@ pub(super) fn mend<'t>(text: &'t str, sink: &mut Sink) -> Cow<'t, str> {
     let mut mended = Cow::Borrowed(text);
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     // What is another format altogether is said once.
-    if text.len() > MAX_TEXT || first.is_some_and(broken::is_block) {
+    if is_too_large(text) || first.is_some_and(broken::is_block) {
         return mended;
     }
     let mut tried: BTreeSet<usize> = BTreeSet::new();

@@ -98,9 +98,14 @@ impl Sink {
     }
 }
 
+/// Whether a text is larger than any that is read.
+pub(super) fn is_too_large(text: &str) -> bool {
+    text.len() > MAX_TEXT
+}
+
 /// Parses a text to a tree. What is not TOML is said, and the rest of the tree is there.
 pub(super) fn parse<'i>(text: &'i str, sink: &mut Sink) -> DeTable<'i> {
-    if text.len() > MAX_TEXT {
+    if is_too_large(text) {
         let message = format!("the text has {} octets; at most {MAX_TEXT} are read", text.len());
         sink.push(Diagnostic::error(Code::TooLarge, message));
         return DeTable::new();
