@@ -667,3 +667,24 @@ fn the_longest_region_names_the_party() {
         assert_eq!(party(names), names);
     }
 }
+
+/// Of parties that share a network, the one whose table asks for more and gets it, whatever they are called.
+#[test]
+fn of_one_network_the_table_that_asks_for_more_names_the_party() {
+    let network = "networks = [\"198.51.100.0/24\"]";
+    for [plain, asking, asking_more] in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"], ["b", "a", "c"]] {
+        let text = with(&format!(
+            "[party.{plain}]\nmatch = [{{ {network} }}]\n[party.{asking}]\nmatch = [{{ {network}, asn = [7] }}]\n\
+             [party.{asking_more}]\nmatch = [{{ {network}, asn = [7], names = [\"x.example\"] }}]\n"
+        ));
+        let policy = Policy::parse("p.toml", &text, Library::embedded()).policy.expect("a policy");
+        let party = |operator: Option<u32>, name: Option<&str>| {
+            let found = policy.party_of(addr("198.51.100.1"), operator.map(Asn), name, &[]).expect("a party");
+            policy.party_name(found).to_owned()
+        };
+        assert_eq!(party(None, None), plain);
+        assert_eq!(party(Some(7), None), asking);
+        assert_eq!(party(Some(7), Some("x.example")), asking_more);
+        assert_eq!(party(Some(8), Some("x.example")), plain);
+    }
+}

@@ -86,6 +86,9 @@ fn every_key_can_be_behind_its_sign() {
 fn what_is_no_slip_is_not_said_to_be_one() {
     for line in [
         "party = [ a \"b\" ]",
+        "party = [\"a\", b \"c\"]",
+        "severity = # x, b: c",
+        "severity = # y;",
         "party = [True, \"b\"]",
         "severity = high:low",
         "severity = # a remark, with b: c; and d: e",
