@@ -325,8 +325,11 @@ baseline = 2026-02-01
 #[test]
 fn a_rule_lists_the_services_that_it_names() {
     let names = ["a", "b", "c", "d"];
-    let services: String =
-        (1..).zip(names).map(|(port, name)| format!("[service.{name}]\nports = [\"tcp/{port}\"]\n")).collect();
+    let services = (1..)
+        .zip(names)
+        .map(|(port, name)| format!("[service.{name}]\nports = [\"tcp/{port}\"]\n"))
+        .collect::<Vec<_>>()
+        .concat();
     for named in [&["b", "c"][..], &["a"], &["d"], &["a", "c", "d"]] {
         let text = format!(
             "[policy]\nid = \"p\"\ndefault = \"permit\"\n[zone.z]\nnetworks = [\"10.0.0.0/8\"]\n{services}\
