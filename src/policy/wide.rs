@@ -21,8 +21,10 @@ use crate::diag::{Code, Diagnostic};
 /// above is multicast and reserved (RFC 1112).
 const V4: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(1, 0, 0, 0), Ipv4Addr::new(223, 255, 255, 255));
 /// Global unicast as far as it is assigned: `2000::/3` (RFC 4291 section 2.4).
-const V6: (Ipv6Addr, Ipv6Addr) =
-    (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), Ipv6Addr::new(0x3fff, !0, !0, !0, !0, !0, !0, !0));
+const V6: (Ipv6Addr, Ipv6Addr) = (
+    Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0),
+    Ipv6Addr::new(0x3fff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff),
+);
 
 /// What is private or shared (RFC 1918, RFC 6598), in order.
 const PRIVATE: [Ipv4Net; 4] = [
