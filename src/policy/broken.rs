@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::syntax::Sink;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, quoted};
 
 /// What is to be done with what could be read beside the mistakes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,22 @@ pub(super) fn say(text: &str, errors: &[toml::de::Error], sink: &mut Sink) -> Re
     }
     let mut rest = Rest::Stands;
     let mut told = None;
+    // Where a table ends that stands twice: every key of it seems to do so as well.
+    let mut twice = 0;
     for (span, message) in mistakes.into_iter().take(Diagnostic::MAX) {
         let line = line_start(text, span.start);
+        if message.contains("duplicate key") {
+            if span.start < twice {
+                continue;
+            }
+            let table = text.get(line..).unwrap_or_default();
+            if let Some(said) = table_twice(table) {
+                twice = line + table.find("\n[").unwrap_or(table.len());
+                rest = Rest::HeaderLost;
+                sink.push(said.at(span, "again"));
+                continue;
+            }
+        }
         if is_statement(text, line) && is_in_list(&message) && text.get(line..span.start).is_some_and(is_blank) {
             let end = text.get(..line).unwrap_or_default().trim_end().len();
             let last = text.get(..end).and_then(|before| before.chars().next_back()).map_or(0, char::len_utf8);
@@ -63,6 +77,17 @@ pub(super) fn say(text: &str, errors: &[toml::de::Error], sink: &mut Sink) -> Re
         sink.push(Diagnostic::error(Code::Syntax, message).at(span, "").maybe_help(help));
     }
     rest
+}
+
+/// What is said of a table that stands twice; `None` of what is no table.
+fn table_twice(text: &str) -> Option<Diagnostic> {
+    let header = text.lines().next().unwrap_or_default();
+    let name = header.trim_start().strip_prefix('[')?.trim_start_matches('[').split(']').next()?;
+    let help = match name {
+        "rule" | "waiver" | "tripwire" | "test" => format!("write `[[{name}]]` above each {name}, in double brackets"),
+        _ => "give one of them another name, or write all of it under one".to_owned(),
+    };
+    Some(Diagnostic::error(Code::Syntax, format!("the table {} stands twice", quoted(name))).help(help))
 }
 
 /// Where a mistake is shown: where nothing stands at the place, the last thing before it.

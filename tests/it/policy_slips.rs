@@ -282,3 +282,40 @@ fn the_heads_say_what_stands_between_cells() {
     assert_eq!(register(b"\"of, our, own\nlist\";recipient;countries\n1;Example, B, C Ltd;DE\n", heads), one);
     assert_eq!(register(b"\"a;b;c\nd\",recipient,countries\n1,\"Example, B, C Ltd\",DE\n", heads), one);
 }
+
+/// A header in single brackets where there can be several, and a name that is taken: told once, and not of every key behind it.
+#[test]
+fn a_table_that_stands_twice_is_told_once() {
+    let twice = |header: &str, keys: &str| {
+        let text = with_rule(&format!("to = [\"US\"]\n{header}\n{keys}\n{header}\n{keys}\n[sets]\ns = [\"UK\"]"));
+        let said = Policy::parse("test.toml", &text, Library::embedded()).diagnostics;
+        let of_table: Vec<_> = said
+            .iter()
+            .filter(|one| one.code == Code::Syntax)
+            .map(|one| {
+                (place(&text, one.span().unwrap().start).0, one.message.clone(), one.help.clone().unwrap_or_default())
+            })
+            .collect();
+        assert!(said.iter().any(|one| one.code == Code::UnknownCountry), "what follows is read: {said:?}");
+        of_table
+    };
+    let named = "give one of them another name, or write all of it under one".to_owned();
+    for (header, name, help) in [
+        ("[party.x]", "party.x", named.clone()),
+        ("[service.x]", "service.x", named),
+        ("[waiver]", "waiver", "write `[[waiver]]` above each waiver, in double brackets".to_owned()),
+        ("[test]", "test", "write `[[test]]` above each test, in double brackets".to_owned()),
+    ] {
+        // The rule's three lines end with line 10, the first table with 13.
+        let message = format!("the table `{name}` stands twice");
+        assert_eq!(twice(header, "a = 1\nb = 2"), [(14, message, help)], "{header}");
+    }
+    // A mistake of another kind in it is told, and so is a key that stands twice anywhere else.
+    let said = twice("[tripwire]", "a = 1\nb =");
+    let lines: Vec<usize> = said.iter().map(|(line, ..)| *line).collect();
+    assert_eq!(lines, [13, 14, 16], "{said:?}");
+    let said = told(&with_rule("to = [\"US\"]\nto = [\"CA\"]\nwhy = \"a\"\nwhy = \"b\""));
+    let again: Vec<usize> =
+        said.iter().filter(|(_, message)| message == "duplicate key").map(|(line, _)| *line).collect();
+    assert_eq!(again, [11, 13], "{said:?}");
+}
