@@ -38,7 +38,7 @@ pub(super) fn say(text: &str, errors: &[toml::de::Error], sink: &mut Sink) -> Re
     for (span, message) in mistakes.into_iter().take(Diagnostic::MAX) {
         let line = line_start(text, span.start);
         if message.contains("duplicate key") {
-            if span.start < twice {
+            if (..twice).contains(&span.start) {
                 continue;
             }
             let table = text.get(line..).unwrap_or_default();

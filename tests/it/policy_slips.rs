@@ -287,17 +287,20 @@ fn the_heads_say_what_stands_between_cells() {
 #[test]
 fn a_table_that_stands_twice_is_told_once() {
     let twice = |header: &str, keys: &str| {
-        let text = with_rule(&format!("to = [\"US\"]\n{header}\n{keys}\n{header}\n{keys}\n[sets]\ns = [\"UK\"]"));
+        let text = with_rule(&format!(
+            "to = [\"US\"]\n{header}\n{keys}\n{header}\n{keys}\n[sets]\ns = [\"UK\"]\ns = [\"US\"]"
+        ));
         let said = Policy::parse("test.toml", &text, Library::embedded()).diagnostics;
-        let of_table: Vec<_> = said
+        let line = |one: &Diagnostic| place(&text, one.span().unwrap().start).0;
+        let mut of_syntax: Vec<_> = said
             .iter()
             .filter(|one| one.code == Code::Syntax)
-            .map(|one| {
-                (place(&text, one.span().unwrap().start).0, one.message.clone(), one.help.clone().unwrap_or_default())
-            })
+            .map(|one| (line(one), one.message.clone(), one.help.clone().unwrap_or_default()))
             .collect();
         assert!(said.iter().any(|one| one.code == Code::UnknownCountry), "what follows is read: {said:?}");
-        of_table
+        let (last, message, _) = of_syntax.pop().unwrap();
+        assert_eq!((last, message.as_str()), (text.lines().count(), "duplicate key"), "so is what stands twice there");
+        of_syntax
     };
     let named = "give one of them another name, or write all of it under one".to_owned();
     for (header, name, help) in [
