@@ -9,8 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::flow::{FlowText, read_flow};
 use super::limit::{self, LimitText};
+use super::meant::meant_word;
 use super::measure::span_of;
-use super::syntax::{Fields, Sink, integer, meant_word, wrong_type};
+use super::syntax::{Fields, Sink, integer, wrong_type};
 use super::terms::{Effect, Expected, Initiator, Movement, Period};
 use super::tripwire::{self, TripwireText};
 use super::waiver::{self, WaiverText};

@@ -56,6 +56,7 @@ mod library;
 mod limit;
 mod lint;
 mod lower;
+mod meant;
 pub mod measure;
 mod mutate;
 mod names;
@@ -81,9 +82,6 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 pub use flags::FromFlags;
-/// The JSON Schema (draft 2020-12) of a policy file, as a parsed TOML document.
-pub const SCHEMA_JSON: &str = include_str!("policy.schema.json");
-
 pub use flow::StatedFlow;
 pub use library::{Library, LibrarySet, LibrarySource, Member};
 pub use limit::Spent;
@@ -103,6 +101,9 @@ use crate::model::{
     Addr, Asn, Axis, Country, CountrySet, Decision, Limit, Opener, PartyId, PartySummary, Point, PolicySummary,
     Protocol, Reason, RuleId, RuleSummary, SetSummary, Timestamp, Vantage, ZoneId, ZoneSummary,
 };
+
+/// The JSON Schema (draft 2020-12) of a policy file, as a parsed TOML document.
+pub const SCHEMA_JSON: &str = include_str!("policy.schema.json");
 
 /// A policy that is valid by construction.
 #[derive(Clone, Debug)]

@@ -13,8 +13,9 @@ use hashbrown::HashMap;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use super::meant::meant_word;
 use super::networks::NetworkTable;
-use super::syntax::{Sink, meant_word};
+use super::syntax::Sink;
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::{Addr, Asn, PartyId};
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::syntax::{Sink, meant_word};
+use super::meant::meant_word;
+use super::syntax::Sink;
 use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::Protocol;
 

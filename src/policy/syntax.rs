@@ -8,7 +8,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::broken::{self, Rest};
-use crate::diag::{Code, Diagnostic, did_you_mean, quoted};
+use super::meant::meant_word;
+use crate::diag::{Code, Diagnostic, quoted};
 use crate::model::Timestamp;
 
 /// The largest text that is read, in octets: a policy of a hundred thousand networks is less than half of it.
@@ -346,57 +347,6 @@ impl<'a, 'i> Fields<'a, 'i> {
 
 fn missing_key(noun: &str, key: &str) -> String {
     format!("{noun} has no `{key}`")
-}
-
-/// Words of other tools for the same things, with ours: what no edit distance finds.
-const OTHER_WORDS: [(&str, &str); 38] = [
-    ("allow", "permit"),
-    ("accept", "permit"),
-    ("pass", "permit"),
-    ("deny", "forbid"),
-    ("block", "forbid"),
-    ("drop", "forbid"),
-    ("reject", "forbid"),
-    ("action", "effect"),
-    ("decision", "effect"),
-    ("source", "from"),
-    ("src", "from"),
-    ("zone", "from"),
-    ("destination", "to"),
-    ("dst", "to"),
-    ("countries", "to"),
-    ("direction", "movement"),
-    ("outbound", "out"),
-    ("egress", "out"),
-    ("inbound", "in"),
-    ("ingress", "in"),
-    ("both", "either"),
-    ("reason", "why"),
-    ("description", "why"),
-    ("cidr", "networks"),
-    ("subnets", "networks"),
-    ("medium-high", "high"),
-    ("parties", "party"),
-    ("bytes", "octets"),
-    ("severe", "high"),
-    ("client", "local"),
-    ("server", "remote"),
-    ("start", "from"),
-    ("to", "until"),
-    ("end", "until"),
-    ("expires", "until"),
-    ("id", "rule"),
-    ("sha", "sha256"),
-    ("digest", "sha256"),
-];
-
-/// The word that was probably meant: by its letters, or because another tool calls it so.
-pub(super) fn meant_word<'w>(wrong: &str, words: &(impl Iterator<Item = &'w str> + Clone)) -> Option<&'w str> {
-    did_you_mean(wrong, words.clone()).or_else(|| {
-        let folded = wrong.to_lowercase();
-        let ours = OTHER_WORDS.iter().filter(|(theirs, _)| *theirs == folded).map(|(_, ours)| *ours);
-        ours.into_iter().find_map(|ours| words.clone().find(|word| *word == ours))
-    })
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {

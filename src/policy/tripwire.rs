@@ -30,12 +30,13 @@ use toml::Spanned;
 
 use super::document::Texts;
 use super::lower::{Uses, lower_from, lower_party_list};
+use super::meant::meant_word;
 use super::measure::{octets_of, span_of};
 use super::names::Names;
 use super::networks::network;
 use super::places::{Conditional, Places, Sets};
 use super::register::Register;
-use super::syntax::{Fields, Sink, meant_word};
+use super::syntax::{Fields, Sink};
 use super::terms::Movement;
 use super::zone::PartySelection;
 use crate::diag::{Code, Diagnostic, quoted};
