@@ -4,49 +4,61 @@
 
 use std::future;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// The exit code of a process that a second signal ends: 128 and the number of SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
 
-/// Blocks until SIGINT, SIGTERM or SIGHUP comes, `limit` is over, or the other end of `done` is dropped or sends; then
-/// sets `stop`.
-///
-/// What was captured is then still to be flushed and reported, which takes a while: this goes on to block until `done`,
-/// and a second signal meanwhile ends the process at once. Fails where signals cannot be waited for; then `stop` is set
-/// too, since nothing else would.
-pub fn until_told(stop: &Arc<AtomicBool>, limit: Option<Duration>, done: oneshot::Receiver<()>) -> io::Result<()> {
-    let result = wait(stop, limit, done);
-    stop.store(true, Ordering::Relaxed);
-    result
+/// Waits for what ends a run. Signals are caught from the moment that there is one: before that they end the process.
+pub struct Supervisor {
+    runtime: Runtime,
+    signals: Signals,
 }
 
-fn wait(stop: &Arc<AtomicBool>, limit: Option<Duration>, mut done: oneshot::Receiver<()>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        let over = async {
-            match limit {
-                Some(limit) => tokio::time::sleep(limit).await,
-                None => future::pending().await,
-            }
+impl Supervisor {
+    /// Catches SIGINT, SIGTERM and SIGHUP from here on. Fails where signals cannot be waited for.
+    pub fn new() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let signals = {
+            let _within = runtime.enter();
+            Signals::new()?
         };
-        tokio::select! {
-            () = signals.next() => {}
-            () = over => {}
-            _ = &mut done => return Ok(()),
-        }
-        stop.store(true, Ordering::Relaxed);
-        tokio::select! {
-            () = signals.next() => std::process::exit(INTERRUPTED),
-            _ = &mut done => Ok(()),
-        }
-    })
+        Ok(Self { runtime, signals })
+    }
+
+    /// Blocks until a signal has come, `limit` is over, or the other end of `done` is dropped or sends; then sets `stop`.
+    ///
+    /// What was captured is then still to be flushed and reported, which takes a while: this goes on to block until `done`,
+    /// and a second signal meanwhile ends the process at once.
+    pub fn until_told(self, stop: &AtomicBool, limit: Option<Duration>, mut done: oneshot::Receiver<()>) {
+        let Self { runtime, mut signals } = self;
+        runtime.block_on(async {
+            let over = async {
+                match limit {
+                    Some(limit) => tokio::time::sleep(limit).await,
+                    None => future::pending().await,
+                }
+            };
+            let is_done = tokio::select! {
+                () = signals.next() => false,
+                () = over => false,
+                _ = &mut done => true,
+            };
+            stop.store(true, Ordering::Relaxed);
+            if is_done {
+                return;
+            }
+            tokio::select! {
+                () = signals.next() => std::process::exit(INTERRUPTED),
+                _ = &mut done => {}
+            }
+        });
+    }
 }
 
 /// The signals that ask a program to end.
@@ -80,24 +92,25 @@ mod tests {
 
     #[test]
     fn a_limit_ends_a_run() {
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = AtomicBool::new(false);
         let (done, told) = oneshot::channel();
+        let supervisor = Supervisor::new().unwrap();
         std::thread::scope(|scope| {
-            let supervisor = scope.spawn(|| until_told(&stop, Some(Duration::ZERO), told));
+            let supervisor = scope.spawn(|| supervisor.until_told(&stop, Some(Duration::ZERO), told));
             while !stop.load(Ordering::Relaxed) {
                 std::thread::yield_now();
             }
             drop(done);
-            supervisor.join().unwrap().unwrap();
+            supervisor.join().unwrap();
         });
     }
 
     #[test]
     fn a_run_that_is_done_needs_no_signal() {
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = AtomicBool::new(false);
         let (done, told) = oneshot::channel();
         drop(done);
-        until_told(&stop, None, told).unwrap();
+        Supervisor::new().unwrap().until_told(&stop, None, told);
         assert!(stop.load(Ordering::Relaxed));
     }
 }

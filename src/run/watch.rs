@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::collect::{self, CollectError, MAX_SOCKETS, UdpCollector};
 use super::follow::{self, FollowError, FollowedLog, MAX_LOGS};
 use super::live::{self, LiveCapture, LiveError, MAX_INTERFACES};
-use super::supervise::until_told;
+use super::supervise::Supervisor;
 use crate::meter::MeterConfig;
 use crate::model::{Batch, InputCoverage, InputId};
 use crate::source::{Options, Progress, Source};
@@ -127,12 +127,14 @@ impl Watch {
         let Self { inputs, stop } = self;
         let (sender, receiver) = sync_channel(QUEUE);
         let (done, told) = oneshot::channel();
+        // Before anything is read, and so before anything is told: whoever ends the watch for what it told gets its report.
+        let supervisor = Supervisor::new().map_err(LiveError::Start)?;
         std::thread::scope(|scope| {
             // Whichever way this thread leaves, the others must not be waited for in vain.
             let ending = Ending { stop: &stop, done: Some(done) };
             let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
             let supervisor = thread("supervisor")
-                .spawn_scoped(scope, || until_told(&stop, limit, told))
+                .spawn_scoped(scope, || supervisor.until_told(&stop, limit, told))
                 .map_err(LiveError::Start)?;
             for input in inputs {
                 let (sender, name) = (sender.clone(), input.name.clone());
@@ -141,9 +143,8 @@ impl Watch {
             drop(sender);
             let covered = receive(&receiver, &mut on_batch);
             drop(ending);
-            match supervisor.join() {
-                Ok(result) => result.map_err(LiveError::Start)?,
-                Err(panic) => std::panic::resume_unwind(panic),
+            if let Err(panic) = supervisor.join() {
+                std::panic::resume_unwind(panic);
             }
             Ok(covered)
         })
