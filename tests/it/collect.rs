@@ -110,6 +110,7 @@ fn the_program_tells_of_a_finding_as_soon_as_it_is_reported() {
     assert!(killed.success());
     let mut report = String::new();
     told.read_to_string(&mut report).unwrap();
-    assert_eq!(program.wait().unwrap().code(), Some(1));
+    let status = program.wait().unwrap();
+    assert_eq!(status.code(), Some(1), "{status}: {report}");
     assert!(report.contains("52.81.151.250") && report.contains("telemetry over udp"), "{report}");
 }
