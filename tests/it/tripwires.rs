@@ -662,20 +662,20 @@ fn addresses_beyond_those_that_are_kept_have_the_place_of_their_claims() {
     assert!(counts.contains(&(true, 50)) && counts.contains(&(false, MAX_ADDRESSES as u64)), "{counts:?}");
 }
 
+/// Attempts that nobody answers, one a second from 2026 on.
+fn attempts(count: u64) -> Vec<FlowRecord> {
+    let first = flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.7", 0, 0);
+    let at = |second: u64| Timestamp(first.start.0 + second * Timestamp::SECOND);
+    (0..count).map(|second| FlowRecord { start: at(second), end: at(second), ..first }).collect()
+}
+
 /// More cells than are kept: the earliest stay, in any split, and the rest is said.
 #[test]
 fn a_flood_is_bounded_and_said() {
     let grounds = grounds(policy(FAILOVER));
     let count = landfall::audit::MAX_CELLS as u64 + 100;
     let start: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
-    let mut flows: Vec<FlowRecord> = (0..count)
-        .map(|second| {
-            let mut one = flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.7", 0, 0);
-            one.start = Timestamp(start.0 + second * Timestamp::SECOND);
-            one.end = one.start;
-            one
-        })
-        .collect();
+    let mut flows = attempts(count);
     let full = audit(&grounds, &flows[..landfall::audit::MAX_CELLS]).report(&grounds, None).tripwires.remove(0);
     assert_eq!(full.remarks, Vec::<String>::new(), "all that there is room for is kept");
     // The answer from outside comes early enough to be kept.
@@ -696,15 +696,7 @@ fn a_flood_is_bounded_and_said() {
 #[test]
 fn a_flood_of_attempts_that_wait_is_bounded_and_said() {
     let grounds = in_frankfurt(FAILOVER);
-    let start: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
-    let flows: Vec<FlowRecord> = (0..=landfall::audit::MAX_CELLS as u64)
-        .map(|second| {
-            let mut one = flow("2026-01-01T00:00:00Z", "10.1.0.9", "198.51.100.7", 0, 0);
-            one.start = Timestamp(start.0 + second * Timestamp::SECOND);
-            one.end = one.start;
-            one
-        })
-        .collect();
+    let flows = attempts(landfall::audit::MAX_CELLS as u64 + 1);
     let said = |flows: &[FlowRecord]| audit(&grounds, flows).report(&grounds, None).tripwires.remove(0).remarks;
     assert_eq!(said(&flows[1..]), Vec::<String>::new(), "all that there is room for is kept");
     let remarks = said(&flows);
