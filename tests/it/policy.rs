@@ -324,6 +324,20 @@ fn a_test_that_fails_says_what_came_and_which_rule_is_missing() {
     );
 }
 
+/// What a zone has sent in 2020 to somebody who is no party.
+fn sent(policy: &Policy, opened_by: Opener) -> Selector {
+    Selector {
+        zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
+        epoch: policy.epoch(at("2020-01-01T00:00:00Z")).unwrap(),
+        outward: true,
+        moved: true,
+        opened_by,
+        party: None,
+        service: 0,
+        spent: Spent::default(),
+    }
+}
+
 #[test]
 fn control_and_place_are_two_decisions() {
     let policy = parse(&with(
@@ -331,17 +345,7 @@ fn control_and_place_are_two_decisions() {
          [[rule]]\nid = \"p\"\neffect = \"permit\"\nfrom = [\"z\"]\nto = [\"DE\"]\n\
          [[rule]]\nid = \"c\"\neffect = \"forbid\"\nfrom = [\"z\"]\nto-control = [\"CN\"]\n",
     ));
-    let selector = Selector {
-        zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
-        epoch: policy.epoch(at("2020-01-01T00:00:00Z")).unwrap(),
-        outward: true,
-        moved: true,
-        opened_by: Opener::Local,
-        party: None,
-        service: 0,
-        spent: Spent::default(),
-    };
-    let borders = policy.borders(&selector).unwrap();
+    let borders = policy.borders(&sent(&policy, Opener::Local)).unwrap();
     let control = Reason::Rule(policy.rule_named("c").unwrap());
     let permit = policy.rule_named("p").unwrap();
     let in_germany = Location::stated(set("DE"));
@@ -364,17 +368,10 @@ fn control_and_place_are_two_decisions() {
 fn what_either_opener_forbids_is_forbidden_and_what_one_forbids_is_open() {
     let reasons = |rules: &str, possible: &str, control: &str| {
         let policy = parse(&with(rules).replace("default = \"forbid\"", "default = \"permit\""));
-        let selector = Selector {
-            zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
-            epoch: policy.epoch(at("2020-01-01T00:00:00Z")).unwrap(),
-            outward: true,
-            moved: true,
-            opened_by: Opener::Unknown,
-            party: None,
-            service: 0,
-            spent: Spent::default(),
-        };
-        let judgement = policy.borders(&selector).unwrap().decide(&Location::stated(set(possible)), Some(set(control)));
+        let judgement = policy
+            .borders(&sent(&policy, Opener::Unknown))
+            .unwrap()
+            .decide(&Location::stated(set(possible)), Some(set(control)));
         let named = |reason: &Reason| match reason {
             Reason::Rule(rule) => policy.rule(*rule).id.clone(),
             Reason::Default => "default".to_owned(),
@@ -411,17 +408,8 @@ fn what_either_opener_forbids_is_forbidden_and_what_one_forbids_is_open() {
     // Permits of which either may speak: permitted by both, and by none where the default may speak.
     let permitted = |rules: &str| {
         let policy = parse(&with(rules));
-        let selector = Selector {
-            zone: policy.zone_of(addr("10.0.0.1")).unwrap(),
-            epoch: policy.epoch(at("2020-01-01T00:00:00Z")).unwrap(),
-            outward: true,
-            moved: true,
-            opened_by: Opener::Unknown,
-            party: None,
-            service: 0,
-            spent: Spent::default(),
-        };
-        let judgement = policy.borders(&selector).unwrap().decide(&Location::stated(set("CN")), None);
+        let judgement =
+            policy.borders(&sent(&policy, Opener::Unknown)).unwrap().decide(&Location::stated(set("CN")), None);
         let names: Vec<String> = judgement.permitted_by.iter().map(|rule| policy.rule(*rule).id.clone()).collect();
         (judgement.decision, names)
     };
